@@ -1,0 +1,95 @@
+"""Blobs: immutable bytes under relative keys.
+
+Keys are relative, made of `/`-separated parts of ASCII letters, digits, `.`, `_` and `-`. Writes are atomic: a reader sees a
+whole blob or none. `file://` keeps them below a folder, `memory://` in this process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from ottserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What is known of a blob without reading it."""
+
+    key: str
+    size: int
+
+
+class BlobMissing(Exception):
+    """There is no blob under that key."""
+
+
+class Blobs(Protocol):
+    """A store of immutable bytes. Any call may raise `BlobsDown` from the driver when the store cannot be reached."""
+
+    async def get(self, key: str) -> bytes:
+        """All bytes of the blob; raises `BlobMissing`."""
+        ...
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Up to `length` bytes from offset `start`; raises `BlobMissing`."""
+        ...
+
+    async def info(self, key: str) -> BlobInfo | None:
+        """Size of the blob, or nothing when there is none."""
+        ...
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Write the blob, replacing one that is there."""
+        ...
+
+    async def create(self, key: str, data: bytes) -> bool:
+        """Write the blob unless there is one already: the first writer wins. Whether this call wrote it."""
+        ...
+
+    async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
+        """Take a local file's bytes under `key`: linked or reflinked where the system allows, else copied.
+
+        With `move` the caller gives the file up. A blob that is there already is left as it is.
+        """
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        """Every blob below the folder `prefix` (no trailing slash), in no particular order."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the blob; nothing happens when there is none."""
+        ...
+
+    async def delete_folder(self, prefix: str) -> None:
+        """Remove every blob below the folder `prefix`."""
+        ...
+
+    def local(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """A local file that holds the blob's bytes for as long as the context lasts; raises `BlobMissing`.
+
+        Where the store is a folder this is the stored file itself; elsewhere it is a scratch copy. Never write to it.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raise when the store cannot be read and written."""
+        ...
+
+
+def open_blobs(url: str, scratch: Path) -> AbstractAsyncContextManager[Blobs]:
+    """The store that `url` names; `scratch` is a local folder for copies in transit. Raises `SettingsError`."""
+    scheme = urlsplit(url).scheme
+    if scheme in ("file", "memory"):
+        from ottserver.backends.blobs.objectstore import open_object_store  # noqa: PLC0415 - only the chosen driver is loaded
+
+        return open_object_store(url, scratch)
+    message = f"blobs_url: no blob store is known for the scheme {scheme!r}; use file:///folder or memory://"
+    raise SettingsError(message)

@@ -1,0 +1,178 @@
+"""What a probe says of a source, and what a player may ask of it: pure values that cross the rooms.
+
+A `SourceReport` is made by ingest's probe and read by transcode's planner. A `Presentation` is made by the planner
+and read by delivery (manifests), playback (duration, heights) and catalog (what a title page shows).
+
+Frame rates and time bases are exact rationals, written "24000/1001"; times in ticks are integers of the named timescale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """The one video stream that is played (cover art is not one)."""
+
+    index: int
+    codec: str
+    width: int
+    """Coded width in pixels, before rotation and sample aspect."""
+    height: int
+    sample_aspect: str
+    """Width over height of one pixel, "1/1" when square."""
+    rotation: int
+    """Clockwise degrees that a player must turn the picture: 0, 90, 180 or 270."""
+    pixel_format: str
+    interlaced: bool
+    frame_rate: str
+    """Constant rate of the output grid, frames a second; the measured rate snapped to a standard one."""
+    time_base: str
+    """Seconds per tick of the stream's own timestamps."""
+    origin: int
+    """Timestamp of the first frame shown, in the stream's ticks: frame 0 of the grid."""
+    frames: int
+    """Frames on the grid, first to last frame shown; the length of every video rendition."""
+    color_primaries: str = "unknown"
+    color_transfer: str = "unknown"
+    color_space: str = "unknown"
+    color_range: str = "unknown"
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second as an exact rational."""
+        return Fraction(self.frame_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    """One audio track."""
+
+    index: int
+    codec: str
+    sample_rate: int
+    channels: int
+    layout: str
+    language: str
+    """BCP 47 or ISO 639 code as the container has it, "und" when it says nothing."""
+    title: str
+    default: bool
+    time_base: str
+    start: int
+    """Timestamp of the first sample, in the stream's ticks."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    """One subtitle track, text or image."""
+
+    index: int
+    codec: str
+    language: str
+    title: str
+    default: bool
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named stretch of the film, in seconds from its first frame."""
+
+    start_seconds: float
+    end_seconds: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """All that is known of a source file after a probe of a few hundred milliseconds."""
+
+    container: str
+    size_bytes: int
+    duration_seconds: float
+    """Frames of video divided by their rate."""
+    video: VideoStream
+    audio: tuple[AudioStream, ...] = ()
+    subtitles: tuple[SubtitleStream, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    title: str = ""
+    """The title that the container's metadata carries, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One video rung or one audio track of a presentation, as manifests announce it.
+
+    Segment i covers boundaries[i] up to boundaries[i + 1], in ticks of `timescale`, from the film's first frame.
+    """
+
+    name: str
+    """Path component of its URLs and blob keys: "v480", "a0"."""
+    kind: Literal["video", "audio"]
+    codecs: str
+    """RFC 6381, such as avc1.64001f or mp4a.40.2."""
+    bandwidth: int
+    """Peak bits a second of any segment, as RFC 8216 section 4.3.4.2 wants."""
+    average_bandwidth: int
+    """Expected bits a second over the whole rendition."""
+    timescale: int
+    """Ticks a second."""
+    boundaries: tuple[int, ...]
+    """Start of every segment and, last, the end of the rendition: one more entry than there are segments."""
+    width: int = 0
+    height: int = 0
+    height_class: int = 0
+    """The class that plans speak of: 480, 720, 1080 or 2160. A 1920x800 rung is class 1080; 0 for audio."""
+    frame_rate: str = ""
+    sample_rate: int = 0
+    channels: int = 0
+    language: str = "und"
+    label: str = ""
+    default: bool = False
+
+    @property
+    def segments(self) -> int:
+        """How many media segments there are."""
+        return len(self.boundaries) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """Everything a player can ask of one source under one version of ladder and encoder.
+
+    `id` is a hash of source, ladder, grid and encoder version: whatever changes the bytes changes it, and it is part of every
+    segment's URL and blob key.
+    """
+
+    id: str
+    """32 lower-case hexadecimal digits."""
+    source_id: str
+    duration_seconds: float
+    renditions: tuple[Rendition, ...]
+
+    @property
+    def video(self) -> tuple[Rendition, ...]:
+        """Video rungs, lowest first."""
+        return tuple(r for r in self.renditions if r.kind == "video")
+
+    @property
+    def audio(self) -> tuple[Rendition, ...]:
+        """Audio tracks, the default one first."""
+        return tuple(r for r in self.renditions if r.kind == "audio")
+
+    def rendition(self, name: str) -> Rendition | None:
+        """The rendition of that name, or nothing."""
+        return next((r for r in self.renditions if r.name == name), None)
+
+
+def init_key(presentation_id: str, rendition: str) -> str:
+    """Blob key of a rendition's init segment (ISO/IEC 14496-12 file type and movie boxes)."""
+    return f"presentations/{presentation_id}/{rendition}/init.mp4"
+
+
+def segment_key(presentation_id: str, rendition: str, index: int) -> str:
+    """Blob key of media segment `index`, counted from 0."""
+    return f"presentations/{presentation_id}/{rendition}/{index}.m4s"
