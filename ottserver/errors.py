@@ -1,4 +1,4 @@
-"""Domain errors: what can go wrong, in the words a user reads. How they become HTTP is `ottserver.web.problems`' business."""
+"""Domain errors: what can go wrong, in the words a user reads. `ottserver.web.problems` turns them into HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class OttError(Exception):
 
     title = "The request could not be carried out"
 
-    def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = (), extra: dict[str, object] | None = None) -> None:
+    def __init__(
+        self, detail: str, *, errors: tuple[FieldError, ...] = (), extra: dict[str, object] | None = None
+    ) -> None:
         """Keep the sentence, the wrong fields and any machine-readable members that the answer should carry."""
         super().__init__(detail)
         self.detail = detail

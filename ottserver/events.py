@@ -1,5 +1,7 @@
-"""Every fact that rooms announce. A fact says what has happened, is written in the transaction that made it true, and
-reaches each consumer at least once and in order per key.
+"""Every fact that rooms announce.
+
+A fact says what has happened, is written in the transaction that made it true, and reaches each consumer at least once
+and in order per key.
 
 `VERSION` is raised when a field changes its meaning; fields are only ever added, with a default.
 """

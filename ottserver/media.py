@@ -3,7 +3,7 @@
 A `SourceReport` is made by ingest's probe and read by transcode's planner. A `Presentation` is made by the planner
 and read by delivery (manifests), playback (duration, heights) and catalog (what a title page shows).
 
-Frame rates and time bases are exact rationals, written "24000/1001"; times in ticks are integers of the named timescale.
+Frame rates and time bases are exact rationals, written "24000/1001"; times in ticks are integers of that timescale.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Rendition:
 class Presentation:
     """Everything a player can ask of one source under one version of ladder and encoder.
 
-    `id` is a hash of source, ladder, grid and encoder version: whatever changes the bytes changes it, and it is part of every
-    segment's URL and blob key.
+    `id` is a hash of source, ladder, grid and encoder version: whatever changes the bytes changes it, and it is part of
+    every segment's URL and blob key.
     """
 
     id: str

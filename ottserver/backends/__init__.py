@@ -1,1 +1,1 @@
-"""Capabilities that a URL chooses: one folder each, its `__init__` the Protocol and the opener, beside it only drivers."""
+"""Capabilities that a URL chooses: one folder each, with Protocol and opener in `__init__` and drivers beside it."""

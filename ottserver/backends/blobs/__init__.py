@@ -1,7 +1,7 @@
 """Blobs: immutable bytes under relative keys.
 
-Keys are relative, made of `/`-separated parts of ASCII letters, digits, `.`, `_` and `-`. Writes are atomic: a reader sees a
-whole blob or none. `file://` keeps them below a folder, `memory://` in this process.
+Keys are relative, made of `/`-separated parts of ASCII letters, digits, `.`, `_` and `-`. Writes are atomic: a reader
+sees a whole blob or none. `file://` keeps them below a folder, `memory://` in this process.
 """
 
 from __future__ import annotations

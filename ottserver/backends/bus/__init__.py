@@ -1,7 +1,7 @@
 """Bus: carries facts from the outbox to consumers, at least once and in order per key.
 
-A consumer has a name and keeps its own position. A handler that raises is tried again with a growing pause, while facts of
-other keys go on; after the last try the fact is parked, visibly, and the facts behind it go on too.
+A consumer has a name and keeps its own position. A handler that raises is tried again with a growing pause, while facts
+of other keys go on; after the last try the fact is parked, visibly, and the facts behind it go on too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Bus(Protocol):
     """Subscribe first, then enter `running()`."""
 
     def subscribe(self, consumer: str, fact: type[Fact], handler: Handler) -> None:
-        """Let `consumer` receive every fact of this type. A handler is called again after a crash: it must be idempotent."""
+        """Let `consumer` receive every fact of this type. A handler is called again after a crash: be idempotent."""
         ...
 
     def running(self) -> AbstractAsyncContextManager[None]:

@@ -38,7 +38,10 @@ class Cache(Protocol):
         ...
 
     async def lease(self, group: str, member: str, value: bytes, *, ttl: float, limit: int) -> bool:
-        """Atomically take, or renew, a lease for `member`: false when `limit` others hold one. `value` describes the holder."""
+        """Atomically take, or renew, a lease for `member`: false when `limit` others hold one.
+
+        `value` describes the holder.
+        """
         ...
 
     async def renew(self, group: str, member: str, *, ttl: float) -> bool:
