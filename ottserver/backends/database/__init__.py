@@ -1,7 +1,7 @@
 """Database: SQLAlchemy Core over asyncio, a unit of work that writes facts with the change, one writer at a time.
 
-`reading()` gives a connection that sees a consistent snapshot and never waits for a writer. `writing()` gives a unit of work: a
-transaction that commits when its block ends and rolls back when it raises.
+`reading()` gives a connection that sees a consistent snapshot and never waits for a writer. `writing()` gives a unit of
+work: a transaction that commits when its block ends and rolls back when it raises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ottserver.errors import SettingsError
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,12 +41,11 @@ class Database(Protocol):
         ...
 
     def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction; at most one at a time where the database has a single writer. Keep it short and free of other I/O."""
+        """A transaction; at most one at a time where the database has a single writer. Keep it short, free of I/O."""
         ...
 
-    @property
-    def announced(self) -> asyncio.Event:
-        """Set after each commit in this process that announced facts; whoever waits for it clears it."""
+    def on_announced(self, listener: Callable[[], None]) -> None:
+        """Call `listener` on the event loop after each commit of this process that announced facts."""
         ...
 
     async def check(self) -> None:

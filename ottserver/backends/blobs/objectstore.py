@@ -1,0 +1,188 @@
+"""Blobs through obstore (the Rust object_store): a folder, or this process's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore, MemoryStore
+
+from ottserver.backends.blobs import BlobInfo, BlobMissing
+from ottserver.backends.blobs.files import take_file
+from ottserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_CHUNK = 8 * 1024 * 1024
+
+
+def checked_key(key: str) -> str:
+    """The key, if it is one; raises `ValueError` for anything that could leave the store."""
+    if len(key) > 512 or not _KEY.fullmatch(key):
+        message = f"not a blob key: {key[:80]!r}"
+        raise ValueError(message)
+    return key
+
+
+class ObjectStoreBlobs:
+    """Implements `ottserver.backends.blobs.Blobs`; `folder` is set where blobs are plain files."""
+
+    def __init__(self, store: LocalStore | MemoryStore, folder: Path | None, scratch: Path) -> None:
+        """Work on `store`; `scratch` takes the copies that `local` hands out where there is no folder."""
+        self._store = store
+        self._folder = folder
+        self._scratch = scratch
+        self._copies: dict[str, tuple[asyncio.Task[Path], int]] = {}
+
+    async def get(self, key: str) -> bytes:
+        """All bytes of the blob; raises `BlobMissing`."""
+        try:
+            result = await obstore.get_async(self._store, checked_key(key))
+            return bytes(await result.bytes_async())
+        except FileNotFoundError as error:
+            raise BlobMissing(key) from error
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Up to `length` bytes from `start`; raises `BlobMissing`."""
+        info = await self.info(key)
+        if info is None:
+            raise BlobMissing(key)
+        end = min(start + length, info.size)
+        if start >= end:
+            return b""
+        return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+
+    async def info(self, key: str) -> BlobInfo | None:
+        """Size of the blob, or nothing."""
+        try:
+            meta = await obstore.head_async(self._store, checked_key(key))
+        except FileNotFoundError:
+            return None
+        return BlobInfo(key, meta["size"])
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Write the blob, replacing one that is there."""
+        await obstore.put_async(self._store, checked_key(key), data)
+
+    async def create(self, key: str, data: bytes) -> bool:
+        """Write the blob unless there is one."""
+        try:
+            await obstore.put_async(self._store, checked_key(key), data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
+        """Take a local file's bytes under `key`."""
+        checked_key(key)
+        if self._folder is not None:
+            await asyncio.to_thread(take_file, path, self._folder / key, move=move)
+        elif await self.info(key) is None:
+            await obstore.put_async(self._store, key, path)
+        if move:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        """Every blob below the folder."""
+        async for batch in obstore.list(self._store, prefix=checked_key(prefix), chunk_size=1000):
+            for meta in batch:
+                yield BlobInfo(meta["path"], meta["size"])
+
+    async def delete(self, key: str) -> None:
+        """Remove the blob."""
+        try:
+            await obstore.delete_async(self._store, checked_key(key))
+        except FileNotFoundError:
+            return
+
+    async def delete_folder(self, prefix: str) -> None:
+        """Remove every blob below the folder."""
+        checked_key(prefix)
+        async for batch in obstore.list(self._store, prefix=prefix, chunk_size=1000):
+            for meta in batch:
+                await self.delete(meta["path"])
+        if self._folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder / prefix, ignore_errors=True)
+
+    @asynccontextmanager
+    async def local(self, key: str) -> AsyncIterator[Path]:
+        """A local file with the blob's bytes; raises `BlobMissing`."""
+        if self._folder is not None:
+            if await self.info(key) is None:
+                raise BlobMissing(key)
+            yield self._folder / key
+            return
+        copy, users = self._copies.get(key, (None, 0))
+        if copy is None:
+            copy = asyncio.create_task(self._copy(key))
+        self._copies[key] = (copy, users + 1)
+        try:
+            yield await asyncio.shield(copy)
+        finally:
+            copy, users = self._copies[key]
+            if users > 1:
+                self._copies[key] = (copy, users - 1)
+            else:
+                del self._copies[key]
+                await _discard(copy)
+
+    async def _copy(self, key: str) -> Path:
+        info = await self.info(key)
+        if info is None:
+            raise BlobMissing(key)
+        handle, name = await asyncio.to_thread(tempfile.mkstemp, dir=self._scratch, prefix="copy-")
+        try:
+            for start in range(0, info.size, _CHUNK):
+                data = await self.get_range(key, start, _CHUNK)
+                await asyncio.to_thread(os.write, handle, data)
+        finally:
+            os.close(handle)
+        return Path(name)
+
+    async def check(self) -> None:
+        """Raise when the store cannot be read and written."""
+        await self.put("health/probe", b"ok")
+        await self.get("health/probe")
+
+
+async def _discard(copy: asyncio.Task[Path]) -> None:
+    if not copy.done():
+        copy.cancel()
+    await asyncio.wait([copy])
+    if not copy.cancelled() and copy.exception() is None:
+        await asyncio.to_thread(copy.result().unlink, missing_ok=True)
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"blobs_url: the folder {folder} cannot be made: {error.strerror}"
+        raise SettingsError(message) from error
+
+
+@asynccontextmanager
+async def open_object_store(url: str, scratch: Path) -> AsyncIterator[ObjectStoreBlobs]:
+    """Open `file:///folder` (made when missing) or `memory://`. Raises `SettingsError`."""
+    await asyncio.to_thread(_prepare, scratch)
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        yield ObjectStoreBlobs(MemoryStore(), None, scratch)
+        return
+    folder = Path(unquote(parts.path))
+    if parts.netloc or not folder.is_absolute():
+        message = f"blobs_url: {url!r} names no folder; use file:///absolute/folder"
+        raise SettingsError(message)
+    await asyncio.to_thread(_prepare, folder)
+    yield ObjectStoreBlobs(LocalStore(prefix=folder), folder, scratch)

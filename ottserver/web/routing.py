@@ -1,0 +1,128 @@
+"""Routes as data: from one table come the router, the validation, the guards and the OpenAPI document, so they cannot disagree.
+
+A room's `handlers.py` has `routes(service) -> list[Route]`. A handler is parse, call, answer:
+
+    async def login(call: Call[Credentials, NoQuery]) -> Reply:
+        return Reply(await service.login(call.body.email, call.body.password))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict
+
+from ottserver.errors import NotAuthenticated
+
+if TYPE_CHECKING:
+    from ottserver.identity import Principal
+
+
+class RequestModel(BaseModel):
+    """Base of bodies and queries: unknown fields are refused, and the values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoBody(RequestModel):
+    """A route without a body."""
+
+
+class NoQuery(RequestModel):
+    """A route without a query."""
+
+
+class Page(RequestModel):
+    """The query of a list: which page, counted from 1, of how many entries."""
+
+    page: int = 1
+    limit: int = 20
+
+
+B = TypeVar("B", bound=BaseModel)
+Q = TypeVar("Q", bound=BaseModel)
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    """Anybody; a valid token is still read."""
+    ACCOUNT = "account"
+    """Whoever is signed in."""
+    MANAGER = "manager"
+    """Owners and admins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B, Q]):
+    """One request, parsed and guarded."""
+
+    request: web.Request
+    body: B
+    query: Q
+    path: Mapping[str, str]
+    caller: Principal | None
+
+    @property
+    def principal(self) -> Principal:
+        """The caller of a route that is not public."""
+        if self.caller is None:
+            message = "This needs an access token."
+            raise NotAuthenticated(message)
+        return self.caller
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON answer: a pydantic model, a dataclass, or plain JSON values; `None` has no body."""
+
+    content: object = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Cookie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie to set, always HttpOnly and SameSite=Strict; an empty value with `max_age` 0 removes it."""
+
+    name: str
+    value: str
+    max_age: int
+    path: str = "/"
+
+
+Handler = Callable[[Call[Any, Any]], Awaitable[Reply | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path.
+
+    `path` has `{name}` parts; one whose name ends in `_id` must be a UUID, else the route answers 404 without reaching the handler.
+    `raw` leaves the body unread for the handler (uploads). `limit` names a rate limit of `ottserver.web.limits`.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    access: Access = Access.ACCOUNT
+    body: type[BaseModel] = NoBody
+    query: type[BaseModel] = NoQuery
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    errors: tuple[int, ...] = ()
+    raw: bool = False
+    produces: str = "application/json"
+    hidden: bool = False
+    """Left out of the OpenAPI document: pages and static files."""
+    limit: str | None = None
+
+
+Routes = list[Route]
