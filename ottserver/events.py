@@ -134,6 +134,33 @@ class ArtworkReady(SourceFact):
 
 
 @dataclass(frozen=True)
+class UploadFact(Fact):
+    """A fact about one upload: bytes on their way to becoming a source."""
+
+    AGGREGATE: ClassVar[str] = "upload"
+    upload_id: str
+
+    @property
+    def key(self) -> str:
+        """The upload."""
+        return self.upload_id
+
+
+@dataclass(frozen=True)
+class UploadStored(UploadFact):
+    """All its bytes have arrived and are those of `source_id`, which may have been there before."""
+
+    source_id: str
+
+
+@dataclass(frozen=True)
+class UploadFailed(UploadFact):
+    """It will never become a source; `reason` is a sentence for the person who began it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class VideoFact(Fact):
     """A fact about one video of the catalog."""
 
@@ -148,7 +175,7 @@ class VideoFact(Fact):
 
 @dataclass(frozen=True)
 class VideoAdded(VideoFact):
-    """An administrator put a video into the catalog; its source may still be on its way."""
+    """An administrator put a video into the catalog; `source_id` is empty while its source is still on its way."""
 
     source_id: str
     title: str
@@ -167,8 +194,15 @@ class VideoChanged(VideoFact):
 
 
 @dataclass(frozen=True)
+class VideoReplaced(VideoFact):
+    """It waits for other bytes from now on; `source_id`, its source until now or empty, has lost one user."""
+
+    source_id: str
+
+
+@dataclass(frozen=True)
 class VideoRemoved(VideoFact):
-    """It left the catalog; `source_id` has lost one user."""
+    """It left the catalog; `source_id`, empty if its source was still on its way, has lost one user."""
 
     source_id: str
 
