@@ -59,7 +59,9 @@ make_venv() {
             die "Python's venv module is missing; on Debian and Ubuntu: apt-get install $package"
     fi
     say "Making .venv"
+    touch "$cache/venv.busy"
     "$base" -m venv --clear "$venv" >&2 || die "Could not make .venv with $base."
+    rm "$cache/venv.busy"
 }
 
 # install_packages run|dev|node: the packages of config/locks/NAME.txt, every file checked against its hash.
@@ -67,8 +69,12 @@ install_packages() {
     local name=$1 lock=$root/config/locks/$1.txt stamp=$venv/ottserver-$1.stamp busy=$venv/ottserver-busy.stamp
     local state repair=()
     state="$root $(sha256sum <"$lock")"
-    "$python" -c 'import pip' 2>/dev/null || make_venv
-    [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || [ -e "$busy" ] || return 0
+    if [ -x "$python" ] && [ ! -e "$cache/venv.busy" ]; then
+        [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || [ -e "$busy" ] || return 0
+        "$python" -c 'import pip' 2>/dev/null || make_venv
+    else
+        make_venv
+    fi
     # What an interrupted installation left behind may look installed and lack files.
     [ ! -e "$busy" ] || repair=(--force-reinstall)
     say "Installing the Python packages of config/locks/$name.txt"
@@ -115,9 +121,8 @@ install_modules() {
     (cd "$scratch" && PATH="$(dirname "$(command -v "${node[0]}")"):$PATH" "${npm[@]}" ci --silent "${omit[@]}" >&2) ||
         die "The npm packages of $1/package-lock.json could not be installed; run the command again once the cause is mended."
     printf '%s %s\n' "$state" "$kind" >"$scratch/node_modules/.ottserver.stamp"
-    # A server that is running serves from this folder: it changes in one step.
-    rm -rf "$scratch/old"
-    [ ! -e "$modules" ] || mv "$modules" "$scratch/old"
-    mv "$scratch/node_modules" "$modules"
+    # A server that is running serves from this folder: it changes at once, when all is there.
+    [ ! -e "$modules" ] || mv "$modules" "$scratch/old" || die "$modules could not be replaced."
+    mv "$scratch/node_modules" "$modules" || die "$modules could not be written."
     rm -rf "$scratch"
 }
