@@ -1,4 +1,4 @@
-"""Routes as data: from one table come the router, the validation, the guards and the OpenAPI document, so they cannot disagree.
+"""Routes as data: router, validation, guards and OpenAPI document come from one table, so they cannot disagree.
 
 A room's `handlers.py` has `routes(service) -> list[Route]`. A handler is parse, call, answer:
 
@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ottserver.errors import NotAuthenticated
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class RequestModel(BaseModel):
     """Base of bodies and queries: unknown fields are refused, and the values are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class NoBody(RequestModel):
@@ -39,8 +39,8 @@ class NoQuery(RequestModel):
 class Page(RequestModel):
     """The query of a list: which page, counted from 1, of how many entries."""
 
-    page: int = 1
-    limit: int = 20
+    page: int = Field(1, ge=1, le=1_000_000)
+    limit: int = Field(20, ge=1, le=100)
 
 
 B = TypeVar("B", bound=BaseModel)
@@ -79,10 +79,13 @@ class Call(Generic[B, Q]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A JSON answer: a pydantic model, a dataclass, or plain JSON values; `None` has no body."""
+    """A JSON answer: a pydantic model, a dataclass, or plain JSON values; `None` has no body.
+
+    Without a `status` of its own it has the route's.
+    """
 
     content: object = None
-    status: int = 200
+    status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[Cookie, ...] = ()
 
@@ -104,7 +107,7 @@ Handler = Callable[[Call[Any, Any]], Awaitable[Reply | web.StreamResponse]]
 class Route:
     """One method on one path.
 
-    `path` has `{name}` parts; one whose name ends in `_id` must be a UUID, else the route answers 404 without reaching the handler.
+    `path` has `{name}` parts; one whose name ends in `_id` must be a UUID, else the route answers 404 by itself.
     `raw` leaves the body unread for the handler (uploads). `limit` names a rate limit of `ottserver.web.limits`.
     """
 

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_KEY_LIMIT = 512
 _CHUNK = 8 * 1024 * 1024
 
 
 def checked_key(key: str) -> str:
     """The key, if it is one; raises `ValueError` for anything that could leave the store."""
-    if len(key) > 512 or not _KEY.fullmatch(key):
+    if len(key) > _KEY_LIMIT or not _KEY.fullmatch(key):
         message = f"not a blob key: {key[:80]!r}"
         raise ValueError(message)
     return key

@@ -31,7 +31,7 @@ def _file_lock(path: Path) -> Iterator[None]:
 def migrate_sqlite(path: Path) -> None:
     """Create or upgrade the file's schema; blocks, so call it off the event loop.
 
-    Raises `SettingsError` when the folder cannot be written, the file is no database, or was written by a newer version.
+    Raises `SettingsError` when the folder cannot be written, the file is no database, or a newer version wrote it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from ottserver.errors import Busy, SettingsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 READERS = 4
@@ -47,7 +48,7 @@ def _engine(path: Path, *, begin: str, size: int) -> AsyncEngine:
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
+    def _connect(connection: DBAPIConnection, _record: object) -> None:
         # The driver's own transaction handling would begin too late and never IMMEDIATE (SQLAlchemy's pysqlite notes).
         connection.isolation_level = None
         cursor = connection.cursor()

@@ -1,0 +1,249 @@
+"""The bus without a broker: consumers read the outbox table, each from its own position.
+
+Order per key is kept by laying aside, behind a failed fact, all later facts of the same key; they follow when it
+succeeds or is parked. A position moves only after its fact was digested or laid aside, so a crash repeats at most the
+fact in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ottserver.backends.bus import ParkedFact
+from ottserver.backends.bus.log import ConsumerLog, LoggedFact
+from ottserver.backends.database.engine import adapter
+from ottserver.backends.database.schema import consumer_failures as failures, consumer_positions as positions, outbox
+from ottserver.clock import utcnow
+from ottserver.events import FACTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ottserver.backends.bus import Handler
+    from ottserver.backends.database import Database
+    from ottserver.events import Fact
+
+log = logging.getLogger(__name__)
+
+BATCH = 64
+POLL_SECONDS = 0.5
+"""How soon facts of another process are noticed; those of this process wake the consumers at once."""
+STOP_SECONDS = 10.0
+TRIM_EVERY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a fact is tried and how long a consumer waits between tries; the pause doubles each time."""
+
+    attempts: int = 8
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 60.0
+    keep: timedelta = timedelta(days=7)
+    """How long digested facts stay in the outbox."""
+
+    def pause(self, attempts: int) -> timedelta:
+        """The wait after the `attempts`-th failure."""
+        return timedelta(seconds=min(self.first_pause_seconds * 2 ** (attempts - 1), self.longest_pause_seconds))
+
+
+class _Consumer:
+    """One named consumer: reads, dispatches, lays aside."""
+
+    def __init__(self, name: str, database: Database, policy: RetryPolicy) -> None:
+        self.name = name
+        self.log = ConsumerLog(database, name)
+        self.wake = asyncio.Event()
+        self.handlers: dict[str, list[Handler]] = {}
+        self._policy = policy
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until `stopping` is set. A database that is down is waited for."""
+        loaded = False
+        while not stopping.is_set():
+            self.wake.clear()
+            try:
+                if not loaded:
+                    await self.log.load()
+                    loaded = True
+                if await self._step(stopping):
+                    continue
+                pause = await self._until_due()
+            except Exception:
+                log.exception("consumer %s could not read its facts; trying again", self.name)
+                pause = POLL_SECONDS * 4
+            try:
+                async with asyncio.timeout(pause):
+                    await self.wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _until_due(self) -> float:
+        due = await self.log.next_due()
+        if due is None:
+            return POLL_SECONDS
+        return max(0.01, min(POLL_SECONDS, (due - utcnow()).total_seconds()))
+
+    async def _step(self, stopping: asyncio.Event) -> bool:
+        """Work through what is there; whether there was anything."""
+        again = await self.log.due()
+        if again is not None:
+            await self._try_again(again)
+            return True
+        batch = await self.log.unread(BATCH)
+        skipped = self.log.position
+        for fact in batch:
+            if stopping.is_set():
+                break
+            if fact.type in self.handlers:
+                await self._take(fact)
+            skipped = fact.seq
+        if skipped > self.log.position:
+            await self.log.move_to(skipped)
+        return bool(batch)
+
+    async def _take(self, fact: LoggedFact) -> None:
+        if await self.log.is_blocked(fact.key):
+            await self.log.lay_aside(fact, error="waits behind an earlier fact", again_at=utcnow())
+            return
+        error = await self._dispatch(fact)
+        if error is None:
+            await self.log.move_to(fact.seq)
+        else:
+            await self._failed(fact, error)
+
+    async def _try_again(self, fact: LoggedFact) -> None:
+        error = await self._dispatch(fact)
+        if error is None:
+            await self.log.digested(fact)
+        else:
+            await self._failed(fact, error)
+
+    async def _failed(self, fact: LoggedFact, error: str) -> None:
+        attempts = fact.attempts + 1
+        parked = attempts >= self._policy.attempts
+        tried = LoggedFact(fact.seq, fact.id, fact.key, fact.type, fact.payload, attempts)
+        await self.log.lay_aside(tried, error=error, again_at=utcnow() + self._policy.pause(attempts), parked=parked)
+        level = logging.ERROR if parked else logging.WARNING
+        state = "parked" if parked else "to be tried again"
+        log.log(level, "consumer %s: %s %s of %s %s: %s", self.name, fact.type, fact.id, fact.key, state, error)
+
+    async def _dispatch(self, fact: LoggedFact) -> str | None:
+        """Give the fact to its handlers; what went wrong, if anything."""
+        try:
+            decoded = adapter(FACTS[fact.type]).validate_json(fact.payload)
+            for handler in self.handlers[fact.type]:
+                await handler(decoded)
+        except Exception as error:  # whatever a handler raises must not stop the consumer
+            log.debug("handler failed", exc_info=True)
+            return f"{type(error).__name__}: {error}"
+        return None
+
+
+class OutboxBus:
+    """Implements `ottserver.backends.bus.Bus` over the outbox table."""
+
+    def __init__(self, database: Database, policy: RetryPolicy | None = None) -> None:
+        """Read facts from `database`."""
+        self._database = database
+        self._policy = policy or RetryPolicy()
+        self._consumers: dict[str, _Consumer] = {}
+        database.on_announced(self._wake)
+
+    def subscribe(self, consumer: str, fact: type[Fact], handler: Handler) -> None:
+        """Let `consumer` receive every fact of this type."""
+        found = self._consumers.get(consumer)
+        if found is None:
+            found = self._consumers[consumer] = _Consumer(consumer, self._database, self._policy)
+        found.handlers.setdefault(fact.__name__, []).append(handler)
+
+    def _wake(self) -> None:
+        for consumer in self._consumers.values():
+            consumer.wake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Deliver while the context lasts; facts in hand are finished, for at most `STOP_SECONDS`."""
+        stopping = asyncio.Event()
+        tasks = [
+            asyncio.create_task(consumer.run(stopping), name=f"consumer-{consumer.name}")
+            for consumer in self._consumers.values()
+        ]
+        trimmer = asyncio.create_task(self._trim_forever(), name="outbox-trim")
+        try:
+            yield
+        finally:
+            stopping.set()
+            self._wake()
+            trimmer.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(trimmer, *tasks, return_exceptions=True)
+
+    async def parked(self) -> list[ParkedFact]:
+        """Every parked fact, oldest first."""
+        query = (
+            sa.select(failures, outbox.c.id, outbox.c.type)
+            .join(outbox, outbox.c.seq == failures.c.seq)
+            .where(failures.c.parked_at.is_not(None))
+            .order_by(failures.c.seq)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            ParkedFact(r.consumer, r.seq, r.id, r.type, r.aggregateid, r.attempts, r.error, r.parked_at) for r in rows
+        ]
+
+    async def retry(self, consumer: str, seq: int) -> None:
+        """Unpark a fact: it is tried again at once, with all its attempts before it."""
+        async with self._database.writing() as work:
+            await work.connection.execute(
+                failures.update()
+                .where(failures.c.consumer == consumer, failures.c.seq == seq)
+                .values(parked_at=None, attempts=0, next_attempt_at=utcnow())
+            )
+        self._wake()
+
+    async def drained(self) -> None:
+        """Wait until all that has been announced by now is digested or parked."""
+        async with self._database.reading() as connection:
+            target = await connection.scalar(sa.select(sa.func.max(outbox.c.seq))) or 0
+        while not await self._is_drained(target):  # noqa: ASYNC110 - the state is the database's, which sends no event
+            await asyncio.sleep(0.02)
+
+    async def _is_drained(self, target: int) -> bool:
+        waiting = sa.select(sa.func.count()).where(failures.c.seq <= target, failures.c.parked_at.is_(None))
+        async with self._database.reading() as connection:
+            if await connection.scalar(waiting):
+                return False
+        return all(consumer.log.position >= target for consumer in self._consumers.values())
+
+    async def _trim_forever(self) -> None:
+        while True:
+            try:
+                await self.trim()
+            except Exception:
+                log.exception("digested facts could not be trimmed; trying again later")
+            await asyncio.sleep(TRIM_EVERY_SECONDS)
+
+    async def trim(self) -> None:
+        """Forget facts that every consumer has left behind and that are older than the policy keeps."""
+        oldest = sa.select(sa.func.min(positions.c.position)).scalar_subquery()
+        laid_aside = sa.select(failures.c.seq)
+        async with self._database.writing() as work:
+            await work.connection.execute(
+                outbox.delete().where(
+                    outbox.c.created_at < utcnow() - self._policy.keep,
+                    outbox.c.seq <= oldest,
+                    outbox.c.seq.not_in(laid_aside),
+                )
+            )

@@ -1,0 +1,64 @@
+"""Routes for whoever runs the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import BaseModel
+
+from ottserver.web.routing import Access, Call, NoBody, NoQuery, Reply, Route, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ottserver.ops.service import OpsService
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: str
+
+
+class ReadinessView(BaseModel):
+    """Whether the process can serve, and the state of each backend."""
+
+    status: str
+    backends: dict[str, str]
+
+
+def routes(service: OpsService, registry: CollectorRegistry, document: Callable[[], dict[str, Any]]) -> Routes:
+    """Health, readiness, metrics and the contract; `document` gives the OpenAPI document."""
+
+    async def health(_call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(Health(status="ok"))
+
+    async def ready(_call: Call[NoBody, NoQuery]) -> Reply:
+        found = await service.readiness()
+        view = ReadinessView(status="ready" if found.ready else "not ready", backends=dict(found.backends))
+        return Reply(view, status=200 if found.ready else 503, headers={} if found.ready else {"Retry-After": "5"})
+
+    async def metrics(_call: Call[NoBody, NoQuery]) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def openapi(_call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(document(), headers={"Cache-Control": "no-cache"})
+
+    return [
+        Route("GET", "/healthz", health, "The process lives", access=Access.PUBLIC, answer=Health),
+        Route(
+            "GET",
+            "/readyz",
+            ready,
+            "It can serve; says which backend is down",
+            access=Access.PUBLIC,
+            answer=ReadinessView,
+            errors=(503,),
+        ),
+        Route("GET", "/metrics", metrics, "Prometheus metrics", access=Access.PUBLIC, produces="text/plain"),
+        Route("GET", "/api/v1/openapi.json", openapi, "This document", access=Access.PUBLIC),
+    ]

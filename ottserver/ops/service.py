@@ -1,0 +1,58 @@
+"""Whether this process can serve, and what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 2.0
+
+
+class Checkable(Protocol):
+    """A backend that can say whether it is there."""
+
+    async def check(self) -> None:
+        """Raise when it cannot be reached."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The state of every backend by name: "ok", or what is wrong in a sentence."""
+
+    ready: bool
+    backends: Mapping[str, str]
+
+
+class OpsService:
+    """Asks the backends; `draining` is set once the process has been told to stop."""
+
+    def __init__(self, backends: Mapping[str, Checkable], draining: asyncio.Event) -> None:
+        """Check `backends`, by their names."""
+        self._backends = backends
+        self._draining = draining
+
+    async def readiness(self) -> Readiness:
+        """Ask every backend at once, each for at most `CHECK_SECONDS`."""
+        states = dict(zip(self._backends, await asyncio.gather(*map(self._state, self._backends)), strict=True))
+        if self._draining.is_set():
+            states["process"] = "shutting down"
+        return Readiness(all(state == "ok" for state in states.values()), states)
+
+    async def _state(self, name: str) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._backends[name].check()
+        except TimeoutError:
+            return f"did not answer within {CHECK_SECONDS:g} seconds"
+        except Exception:  # whatever a driver raises means that the backend is not there
+            log.warning("the %s backend is down", name, exc_info=True)
+            return "cannot be reached"
+        return "ok"

@@ -1,0 +1,119 @@
+"""From a `Route` to an aiohttp handler: guard, parse, call, answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from ottserver.errors import Malformed, NotFound, TooLarge, Unsupported
+from ottserver.ids import is_id
+from ottserver.web.problems import invalid
+from ottserver.web.routing import Access, Call, NoBody, NoQuery, Reply, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ottserver.web.guards import Guard
+    from ottserver.web.limits import RateLimits
+
+SECURE_COOKIES = web.AppKey("secure_cookies", bool)
+"""Whether users reach this server over TLS, so that cookies must never travel without it."""
+BODY_LIMIT = 256 * 1024
+"""Bytes of a JSON body. Uploads read their own bodies, in chunks."""
+
+
+def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of a route."""
+    guarded = not (route.raw and route.access is Access.PUBLIC)
+    id_names = [name for name in _path_names(route.path) if name.endswith("_id") and not route.raw]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        headers: dict[str, str] = {}
+        if route.limit is not None:
+            allowance = await limits.take(request, route.limit)
+            headers = allowance.headers if allowance else {}
+        caller = await guard.admit(request, route.access) if guarded else None
+        for name in id_names:
+            if not is_id(request.match_info[name]):
+                message = f"There is no {name.removesuffix('_id').replace('_', ' ')} with this id."
+                raise NotFound(message)
+        body = NoBody() if route.body is NoBody else await read_body(request, route.body)
+        query = NoQuery() if route.query is NoQuery else read_query(request, route.query)
+        answer = await route.handler(Call(request, body, query, request.match_info, caller))
+        response = respond(request, answer, default=route.status) if isinstance(answer, Reply) else answer
+        if headers and not response.prepared:
+            response.headers.update(headers)
+        return response
+
+    return handle
+
+
+def _path_names(path: str) -> list[str]:
+    return [part.split("}")[0].split(":")[0] for part in path.split("{")[1:]]
+
+
+async def read_body(request: web.Request, model: type[BaseModel]) -> BaseModel:
+    """The JSON body as a `model`. Raises `Unsupported`, `TooLarge`, `Malformed` or `Invalid`."""
+    if request.content_type != "application/json" and request.can_read_body:
+        message = f"The body should be application/json, not {request.content_type}."
+        raise Unsupported(message)
+    if (request.content_length or 0) > BODY_LIMIT:
+        message = f"The body is larger than {BODY_LIMIT} bytes."
+        raise TooLarge(message)
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(65536):
+        data += chunk
+        if len(data) > BODY_LIMIT:
+            message = f"The body is larger than {BODY_LIMIT} bytes."
+            raise TooLarge(message)
+    text = _text(bytes(data))
+    try:
+        return model.model_validate_json(text or "{}")
+    except ValidationError as error:
+        if any(item["type"] == "json_invalid" for item in error.errors(include_url=False, include_input=False)):
+            message = f"The body is not JSON: {error.errors(include_url=False)[0]['msg']}."
+            raise Malformed(message) from error
+        raise invalid(error, "body") from error
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"The body is not UTF-8: byte {error.start} is not valid there."
+        raise Malformed(message) from error
+
+
+def read_query(request: web.Request, model: type[BaseModel]) -> BaseModel:
+    """The query's known names as a `model`; others are ignored. Raises `Invalid`."""
+    known = {name: value for name, value in request.query.items() if name in model.model_fields}
+    try:
+        return model.model_validate(known)
+    except ValidationError as error:
+        raise invalid(error, "query") from error
+
+
+def respond(request: web.Request, reply: Reply, *, default: int) -> web.Response:
+    """The JSON response to a `Reply`."""
+    status = default if reply.status is None else reply.status
+    headers = {hdrs.CACHE_CONTROL: "no-store", **reply.headers}
+    if reply.content is None:
+        response = web.Response(status=status, headers=headers)
+    else:
+        body = to_json(reply.content, inf_nan_mode="null")
+        response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    secure = request.secure or request.app[SECURE_COOKIES]
+    for cookie in reply.cookies:
+        response.set_cookie(
+            cookie.name,
+            cookie.value,
+            max_age=cookie.max_age,
+            path=cookie.path,
+            httponly=True,
+            samesite="Strict",
+            secure=secure,
+        )
+    return response

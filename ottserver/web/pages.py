@@ -1,0 +1,77 @@
+"""The built-in page and its files, under a Content-Security-Policy without inline script."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ottserver.web.routing import Access, Call, Handler, NoBody, NoQuery, Route, Routes
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ottserver.web.assets import Assets
+
+PATHS = (
+    "/",
+    "/title/{video}",
+    "/watch/{video}",
+    "/admin",
+    "/admin/{rest:.*}",
+    "/account",
+    "/plans",
+    "/sign-in",
+    "/set-up",
+)
+"""Addresses that the page's own router understands; each answers with the same document."""
+
+
+def policy(import_map_hash: str) -> str:
+    """The Content-Security-Policy of our pages.
+
+    The player hands media to the browser as blobs; styles may be inline because web components carry their own.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {import_map_hash}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self'",
+            "media-src 'self' blob:",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def routes(assets: Assets) -> Routes:
+    """Every address of the page and its files."""
+    headers = {"Content-Security-Policy": policy(assets.import_map_hash), "X-Frame-Options": "DENY"}
+
+    async def page(call: Call[NoBody, NoQuery]) -> web.Response:
+        response = await assets.page(call.request)
+        response.headers.update(headers)
+        return response
+
+    async def docs(call: Call[NoBody, NoQuery]) -> web.Response:
+        response = await assets.page(call.request, "docs.html")
+        response.headers.update(headers)
+        return response
+
+    async def icon(call: Call[NoBody, NoQuery]) -> web.Response:
+        return await assets.page(call.request, "favicon.svg")
+
+    def get(path: str, handler: Handler, summary: str) -> Route:
+        return Route("GET", path, handler, summary, access=Access.PUBLIC, raw=True, hidden=True)
+
+    return [
+        *(get(path, page, "The built-in page") for path in PATHS),
+        get("/docs", docs, "The contract, to read and to try"),
+        get("/favicon.ico", icon, "The page's icon"),
+        get("/static/{path:.+}", assets.static, "A file of the page"),
+        get("/vendor/{path:.+}", assets.vendor, "A file of a library that the page uses"),
+    ]
