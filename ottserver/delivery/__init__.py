@@ -1,0 +1,1 @@
+"""Delivery: tickets, manifests, ranges, and segments from memory."""

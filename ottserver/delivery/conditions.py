@@ -1,0 +1,85 @@
+"""What a GET or HEAD of known bytes is to be answered: RFC 9110 sections 13 (conditional requests) and 14 (ranges).
+
+Entity tags only: the bytes have no date of their own, so If-Modified-Since and If-Unmodified-Since are not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.ASCII | re.IGNORECASE)
+_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_BEYOND = 1 << 62
+"""Stands for a position of more digits than any file has bytes."""
+_DIGITS = 18
+
+CONDITIONAL = ("Range", "If-None-Match", "If-Range", "If-Match")
+"""The request headers that `answer` looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, and which bytes go with it: from `start` up to, not including, `end`."""
+
+    status: HTTPStatus
+    start: int = 0
+    end: int = 0
+
+
+def answer(method: str, headers: Mapping[str, str], etag: str, size: int) -> Answer:
+    """How to answer for a representation of `size` bytes whose strong entity tag is `etag`, quotes included.
+
+    The order is that of RFC 9110 section 13.2.2. A Range of several parts, of another unit or that makes no sense is
+    passed over (200), as section 14.2 allows; so is every Range on HEAD, for which none is defined.
+    """
+    if (wanted := headers.get("If-Match")) is not None and not _lists(wanted, etag, strong=True):
+        return Answer(HTTPStatus.PRECONDITION_FAILED)
+    if (held := headers.get("If-None-Match")) is not None and _lists(held, etag, strong=False):
+        return Answer(HTTPStatus.NOT_MODIFIED)
+    requested = headers.get("Range")
+    if method != "GET" or requested is None:
+        return Answer(HTTPStatus.OK, 0, size)
+    if (unchanged := headers.get("If-Range")) is not None and unchanged.strip(" \t") != etag:
+        return Answer(HTTPStatus.OK, 0, size)
+    return _range(requested, size)
+
+
+def _lists(field: str, etag: str, *, strong: bool) -> bool:
+    if field.strip(" \t") == "*":
+        return True
+    tags = _ENTITY_TAG.findall(field)
+    return etag in tags or (not strong and f"W/{etag}" in tags)
+
+
+def _range(field: str, size: int) -> Answer:
+    whole = Answer(HTTPStatus.OK, 0, size)
+    match = _RANGE.fullmatch(field.strip(" \t"))
+    if match is None:
+        return whole
+    first, last = match.groups()
+    if not first:
+        if not last:
+            return whole
+        length = _number(last)
+        return (
+            Answer(HTTPStatus.PARTIAL_CONTENT, max(0, size - length), size)
+            if length and size
+            else Answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        )
+    start = _number(first)
+    if last and _number(last) < start:
+        return whole
+    if start >= size:
+        return Answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+    return Answer(HTTPStatus.PARTIAL_CONTENT, start, min(_number(last) + 1, size) if last else size)
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _DIGITS else _BEYOND

@@ -1,0 +1,125 @@
+"""The edge: whole bodies in memory, and one fetch for a missing one however many wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ottserver.delivery.sieve import Sieve
+from ottserver.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ottserver.delivery.metrics import DeliveryMetrics
+
+FLIGHTS_LIMIT = 1_000
+_OVERHEAD_BYTES = 1_000
+"""What a body costs beside its bytes: key, tag and the objects around them."""
+_HASH_INLINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """Bytes that never change, with what HTTP says of them."""
+
+    data: bytes
+    etag: str
+    """Strong entity tag with its quotes: a hash of the bytes, so the same on every machine, always."""
+    content_type: str
+    needed_height: int = 0
+    """The least `max_height` of a plan that opens it; 0 where every plan does."""
+
+
+class _Flight:
+    """One fetch under way and how many wait for it."""
+
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, task: asyncio.Task[Body]) -> None:
+        self.task = task
+        self.waiting = 0
+
+
+class Edge:
+    """Keeps bodies up to a number of bytes. Failures are never kept."""
+
+    def __init__(self, limit_bytes: int, metrics: DeliveryMetrics) -> None:
+        """Start empty."""
+        self._bodies: Sieve[Body] = Sieve(limit_bytes)
+        self._flights: dict[str, _Flight] = {}
+        self._metrics = metrics
+
+    def cached(self, key: str) -> Body | None:
+        """The body if it is in memory. Never waits."""
+        body = self._bodies.get(key)
+        if body is not None:
+            self._metrics.hits.inc()
+        return body
+
+    async def fetch(
+        self, key: str, make: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int = 0
+    ) -> Body:
+        """The body, from memory or from `make`, which runs once for all who wait and is cancelled when none is left.
+
+        Raises what `make` raises, and `Busy` when too many different bodies are being fetched.
+        """
+        body = self.cached(key)
+        if body is not None:
+            return body
+        flight = self._flights.get(key)
+        if flight is None:
+            if len(self._flights) >= FLIGHTS_LIMIT:
+                message = "Too many different segments are being asked for at the moment; try again shortly."
+                raise Busy(message, retry_after=1.0)
+            self._metrics.misses.inc()
+            flight = self._flights[key] = _Flight(
+                asyncio.create_task(self._fly(key, make, content_type, needed_height))
+            )
+            flight.task.add_done_callback(_retrieve)
+        else:
+            self._metrics.coalesced.inc()
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                self._land(key, flight.task)
+                flight.task.cancel()
+
+    async def _fly(self, key: str, make: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int) -> Body:
+        try:
+            data = await make()
+            etag = _etag(data) if len(data) <= _HASH_INLINE_BYTES else await asyncio.to_thread(_etag, data)
+            body = Body(data, etag, content_type, needed_height)
+            self._bodies.put(key, body, len(data) + _OVERHEAD_BYTES)
+            self._metrics.cached_bytes.set(self._bodies.bytes)
+            return body
+        finally:
+            self._land(key, asyncio.current_task())
+
+    def _land(self, key: str, task: asyncio.Task[Body] | asyncio.Task[object] | None) -> None:
+        """Forget the flight, unless another one for the same key has started since."""
+        flight = self._flights.get(key)
+        if flight is not None and flight.task is task:
+            del self._flights[key]
+
+    async def close(self) -> None:
+        """Cancel what is being fetched."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _etag(data: bytes) -> str:
+    return f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
+
+
+def _retrieve(task: asyncio.Task[Body]) -> None:
+    """Look at the outcome, so that one nobody waited for is not reported as lost."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,132 @@
+"""Media over HTTP: one handler for everything below /media/, with ranges, conditions and cross-origin rules."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import hdrs, web
+
+from ottserver.delivery import conditions
+from ottserver.delivery.service import MANIFEST_TYPES, Delivery
+from ottserver.errors import OttError
+from ottserver.web.problems import from_error, problem
+from ottserver.web.routing import Access, Call, Handler, Route, Routes
+
+if TYPE_CHECKING:
+    from ottserver.delivery.edge import Body
+    from ottserver.delivery.metrics import DeliveryMetrics
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+PRIVATE = "private, no-store"
+
+_BASE = "/media/{ticket}/{video}"
+_INSIDE = f"{_BASE}/{{presentation}}/{{rendition}}"
+_ANYTHING = "/media/{address:.*}"
+_ERRORS = (403, 404, 412, 416, 503)
+_EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Request-Id"
+
+
+class Cors:
+    """Which other origins' pages may read media (Fetch standard, CORS protocol)."""
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        """`origins` such as https://films.example; "*" is every one. With none, only our own page plays."""
+        self._every = "*" in origins
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+
+    def headers(self, origin: str | None) -> dict[str, str]:
+        """What a response says to a page of `origin`. Shared caches are told when that depends on who asks."""
+        if self._every:
+            return _allow("*")
+        if not self._origins:
+            return {}
+        vary: dict[str, str] = {hdrs.VARY: hdrs.ORIGIN}
+        if origin is not None and origin.lower() in self._origins:
+            return vary | _allow(origin)
+        return vary
+
+    def preflight(self, origin: str | None) -> dict[str, str]:
+        """What the answer to an OPTIONS request says to a page of `origin`."""
+        headers = self.headers(origin)
+        if hdrs.ACCESS_CONTROL_ALLOW_ORIGIN in headers:
+            headers |= {
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, OPTIONS",
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+                    "Range, If-Range, If-Match, If-None-Match, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session"
+                ),
+                hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
+            }
+        return headers
+
+
+def _allow(origin: str) -> dict[str, str]:
+    return {
+        hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin,
+        hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _EXPOSED,
+        "Timing-Allow-Origin": origin,
+    }
+
+
+def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...]) -> Routes:
+    """Everything below /media/; `origins` may play from other pages than our own."""
+    cors = Cors(origins)
+
+    async def media(call: Call[Any, Any]) -> web.StreamResponse:
+        request = call.request
+        try:
+            ticket, inside = delivery.admit(request.rel_url.raw_path)
+            body = delivery.cached(ticket, inside) or await delivery.body(ticket, inside)
+        except OttError as error:
+            response = from_error(error)
+        else:
+            manifest = body.content_type in MANIFEST_TYPES
+            response = _manifest(body) if manifest else _segment(request, body)
+            if request.method == hdrs.METH_GET:
+                (metrics.manifest_bytes if manifest else metrics.segment_bytes).inc(response.content_length or 0)
+        response.headers.update(cors.headers(request.headers.get(hdrs.ORIGIN)))
+        return response
+
+    async def preflight(call: Call[Any, Any]) -> web.StreamResponse:
+        return web.Response(status=204, headers=cors.preflight(call.request.headers.get(hdrs.ORIGIN)))
+
+    def get(path: str, summary: str, produces: str) -> Route:
+        return Route(
+            hdrs.METH_GET, path, media, summary, access=Access.PUBLIC, raw=True, produces=produces, errors=_ERRORS
+        )
+
+    return [
+        get(f"{_INSIDE}/{{index}}.m4s", "One media segment", "video/mp4"),
+        get(f"{_INSIDE}/init.mp4", "The init segment of a rendition", "video/mp4"),
+        get(f"{_INSIDE}/media.m3u8", "The HLS media playlist of a rendition", "application/vnd.apple.mpegurl"),
+        get(f"{_BASE}/master.m3u8", "The HLS master playlist", "application/vnd.apple.mpegurl"),
+        get(f"{_BASE}/manifest.mpd", "The DASH manifest", "application/dash+xml"),
+        _hidden(hdrs.METH_GET, media, "Any other media address"),
+        _hidden(hdrs.METH_OPTIONS, preflight, "Which origins may play"),
+    ]
+
+
+def _hidden(method: str, handler: Handler, summary: str) -> Route:
+    return Route(method, _ANYTHING, handler, summary, access=Access.PUBLIC, raw=True, hidden=True)
+
+
+def _manifest(body: Body) -> web.Response:
+    return web.Response(body=body.data, headers={hdrs.CONTENT_TYPE: body.content_type, hdrs.CACHE_CONTROL: PRIVATE})
+
+
+def _segment(request: web.Request, body: Body) -> web.Response:
+    size = len(body.data)
+    answer = conditions.answer(request.method, request.headers, body.etag, size)
+    headers = {hdrs.ETAG: body.etag, hdrs.ACCEPT_RANGES: "bytes", hdrs.CACHE_CONTROL: IMMUTABLE}
+    if answer.status == HTTPStatus.NOT_MODIFIED:
+        return web.Response(status=304, headers=headers)
+    if answer.status == HTTPStatus.PRECONDITION_FAILED:
+        return problem(412, "Precondition failed", "The bytes are not those that If-Match names.")
+    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        detail = f"The range lies outside the {size} bytes there are."
+        return problem(416, "Range not satisfiable", detail, headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
+    headers[hdrs.CONTENT_TYPE] = body.content_type
+    if answer.status == HTTPStatus.PARTIAL_CONTENT:
+        headers[hdrs.CONTENT_RANGE] = f"bytes {answer.start}-{answer.end - 1}/{size}"
+        return web.Response(status=206, body=body.data[answer.start : answer.end], headers=headers)
+    return web.Response(body=body.data, headers=headers)

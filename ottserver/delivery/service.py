@@ -1,0 +1,185 @@
+"""Delivery's use cases: believe a ticket, find the bytes that an address speaks of.
+
+Once a presentation has been seen it is kept in memory, and tickets need no look-up: a film that plays goes on playing
+while the database is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from ottserver.delivery import dash, hls
+from ottserver.delivery.edge import Body, Edge
+from ottserver.delivery.ladder import ceiling, needed_height
+from ottserver.delivery.paths import INIT, MASTER, MEDIA_PLAYLIST, InsideAddress, ManifestAddress, address, split
+from ottserver.delivery.tickets import Refusal, Ticket, TicketRefused
+from ottserver.errors import Denied, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ottserver.delivery.metrics import DeliveryMetrics
+    from ottserver.delivery.tickets import Tickets
+    from ottserver.media import Presentation, Rendition
+
+HLS_TYPE = "application/vnd.apple.mpegurl"
+DASH_TYPE = "application/dash+xml"
+MANIFEST_TYPES = frozenset({HLS_TYPE, DASH_TYPE})
+
+MANIFEST_CACHE_BYTES = 8_000_000
+PRESENTATIONS_LIMIT = 200
+ACTIVE_LIMIT = 100_000
+DENIED = "This media address is not, or no longer, good. Ask /api/v1/play for a new one."
+
+
+class Segments(Protocol):
+    """What delivery needs of whoever has, or makes, the bytes."""
+
+    async def init(self, presentation_id: str, rendition: str) -> bytes:
+        """The init segment of a rendition. Raises `NotFound` or `Busy`."""
+        ...
+
+    async def segment(self, presentation_id: str, rendition: str, index: int) -> bytes:
+        """Media segment `index`, made now if need be. Raises `NotFound` or `Busy`. Cancelling withdraws the wish."""
+        ...
+
+
+class Presentations(Protocol):
+    """What delivery needs to know of what can be played."""
+
+    async def presentation(self, presentation_id: str) -> Presentation | None:
+        """The presentation with that id, or nothing."""
+        ...
+
+
+class Delivery:
+    """From an address below /media/ to the bytes it stands for."""
+
+    def __init__(
+        self,
+        *,
+        tickets: Tickets,
+        segments: Segments,
+        presentations: Presentations,
+        metrics: DeliveryMetrics,
+        cache_bytes: int,
+    ) -> None:
+        """Keep up to `cache_bytes` of segments in memory."""
+        self._tickets = tickets
+        self._segments = segments
+        self._presentations = presentations
+        self._metrics = metrics
+        self._edge = Edge(cache_bytes, metrics)
+        self._manifests = Edge(MANIFEST_CACHE_BYTES, metrics)
+        self._seen: OrderedDict[str, Presentation] = OrderedDict()
+        self._active: set[str] = set()
+
+    def admit(self, path: str) -> tuple[Ticket, str]:
+        """The ticket in a raw path, and what follows the video there. Never waits.
+
+        Raises `Denied`, in the same words for every reason.
+        """
+        parts = split(path)
+        if parts is None:
+            raise self._denied(Refusal.FORGED)
+        try:
+            ticket = self._tickets.verify(parts.ticket)
+        except TicketRefused as refused:
+            raise self._denied(refused.reason) from refused
+        if parts.video_id != ticket.video_id:
+            raise self._denied(Refusal.OTHER_TITLE)
+        return ticket, parts.inside
+
+    def cached(self, ticket: Ticket, inside: str) -> Body | None:
+        """The segment at `inside` if it is in memory and the ticket opens it. Never waits, never raises."""
+        if not inside.startswith(ticket.presentation_id):
+            return None
+        body = self._edge.cached(inside)
+        if body is None or body.needed_height > ticket.max_height:
+            return None
+        self._note(ticket)
+        return body
+
+    async def body(self, ticket: Ticket, inside: str) -> Body:
+        """The manifest or segment at `inside`. Raises `Denied`, `NotFound` or `Busy`."""
+        wanted = address(inside)
+        if isinstance(wanted, InsideAddress) and wanted.presentation_id != ticket.presentation_id:
+            raise self._denied(Refusal.OTHER_TITLE)
+        if wanted is None:
+            raise _not_found()
+        presentation = await self._presentation(ticket.presentation_id)
+        if isinstance(wanted, ManifestAddress):
+            return await self._manifest(presentation, ticket.max_height, wanted.name)
+        rendition = presentation.rendition(wanted.rendition)
+        if rendition is None:
+            raise _not_found()
+        needed = needed_height(presentation, rendition)
+        if needed > ticket.max_height:
+            raise self._denied(Refusal.ABOVE_PLAN)
+        if wanted.name == MEDIA_PLAYLIST:
+            build = partial(_encoded, partial(hls.media_playlist, rendition))
+            return await self._manifests.fetch(inside, build, HLS_TYPE, needed)
+        self._note(ticket)
+        make = self._maker(presentation, rendition, wanted)
+        return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed)
+
+    def take_active(self) -> set[str]:
+        """The playback sessions that have fetched media since this was last asked."""
+        active, self._active = self._active, set()
+        return active
+
+    async def close(self) -> None:
+        """Cancel what is being fetched."""
+        await self._edge.close()
+        await self._manifests.close()
+
+    def _note(self, ticket: Ticket) -> None:
+        if len(self._active) < ACTIVE_LIMIT:
+            self._active.add(ticket.session_id)
+
+    def _maker(
+        self, presentation: Presentation, rendition: Rendition, wanted: InsideAddress
+    ) -> Callable[[], Awaitable[bytes]]:
+        if wanted.name == INIT:
+            return partial(self._segments.init, presentation.id, rendition.name)
+        index = wanted.index
+        if index is None or index >= rendition.segments:
+            raise _not_found()
+        return partial(self._segments.segment, presentation.id, rendition.name, index)
+
+    async def _manifest(self, presentation: Presentation, max_height: int, name: str) -> Body:
+        top = ceiling(presentation, max_height)
+        key = f"{presentation.id}/{top}/{name}"
+        if name == MASTER:
+            build = partial(_encoded, partial(hls.master_playlist, presentation, top))
+            return await self._manifests.fetch(key, build, HLS_TYPE)
+        return await self._manifests.fetch(key, partial(asyncio.to_thread, dash.mpd, presentation, top), DASH_TYPE)
+
+    async def _presentation(self, presentation_id: str) -> Presentation:
+        found = self._seen.get(presentation_id)
+        if found is None:
+            found = await self._presentations.presentation(presentation_id)
+            if found is None:
+                raise _not_found()
+            self._seen[presentation_id] = found
+            if len(self._seen) > PRESENTATIONS_LIMIT:
+                self._seen.popitem(last=False)
+        else:
+            self._seen.move_to_end(presentation_id)
+        return found
+
+    def _denied(self, reason: Refusal) -> Denied:
+        self._metrics.denied(reason.value)
+        return Denied(DENIED)
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such media in this title.")
+
+
+async def _encoded(build: Callable[[], str]) -> bytes:
+    """The text that `build` makes, as UTF-8; in a thread, since a long film's playlist takes milliseconds."""
+    return (await asyncio.to_thread(build)).encode()
