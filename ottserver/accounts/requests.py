@@ -1,0 +1,131 @@
+"""Bodies that the accounts' routes take and answers that they give."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ottserver.accounts.models import (
+    EMAIL_LIMIT,
+    NAME_LIMIT,
+    PASSWORD_LIMIT,
+    PASSWORD_MINIMUM,
+    Account,
+    Session,
+)
+from ottserver.clock import rfc3339
+from ottserver.web.routing import RequestModel
+
+Email = Annotated[str, Field(max_length=EMAIL_LIMIT, json_schema_extra={"format": "email"})]
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+GivenPassword = Annotated[str, Field(max_length=PASSWORD_LIMIT, repr=False, json_schema_extra={"format": "password"})]
+NewPassword = Annotated[
+    str,
+    Field(min_length=PASSWORD_MINIMUM, max_length=PASSWORD_LIMIT, repr=False, json_schema_extra={"format": "password"}),
+]
+Token = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
+
+
+class Registration(RequestModel):
+    """Somebody new."""
+
+    email: Email
+    password: NewPassword
+    name: Name
+
+
+class SetUp(Registration):
+    """The first owner, who knows the code that the server printed."""
+
+    code: Annotated[str, Field(max_length=40, repr=False)]
+
+
+class SignIn(RequestModel):
+    """Somebody who has an account."""
+
+    email: Email
+    password: GivenPassword
+
+
+class Renewal(RequestModel):
+    """A refresh token, left out by the web app, whose cookie holds it."""
+
+    refresh_token: Token | None = None
+
+
+class AccountChange(RequestModel):
+    """What is to change; `current_password` goes with a new e-mail address or password."""
+
+    name: Name | None = None
+    email: Email | None = None
+    password: NewPassword | None = None
+    current_password: GivenPassword | None = None
+
+
+class SignedInAnswer(BaseModel):
+    """Who has signed in, and the tokens: the access token is good for `expires_in` seconds."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    user_id: str
+    token: str
+    refresh_token: str
+    expires_in: int
+
+
+class SetUpAnswer(BaseModel):
+    """Whether there is no owner yet."""
+
+    needed: bool
+
+
+class AccountAnswer(BaseModel):
+    """An account as its holder sees it."""
+
+    user_id: str
+    email: str
+    name: str
+    role: str
+    created_at: str
+
+    @classmethod
+    def of(cls, account: Account) -> AccountAnswer:
+        """The answer that shows this account."""
+        return cls(
+            user_id=account.id,
+            email=account.email,
+            name=account.name,
+            role=account.role,
+            created_at=rfc3339(account.created_at),
+        )
+
+
+class SessionAnswer(BaseModel):
+    """A signed-in device; `current` is the one that asks."""
+
+    session_id: str
+    device: str
+    created_at: str
+    last_used_at: str
+    current: bool
+
+    @classmethod
+    def of(cls, session: Session, current: str) -> SessionAnswer:
+        """The answer that shows this session to the one with the id `current`."""
+        return cls(
+            session_id=session.id,
+            device=session.device,
+            created_at=rfc3339(session.created_at),
+            last_used_at=rfc3339(session.last_used_at),
+            current=session.id == current,
+        )
+
+
+class SessionList(BaseModel):
+    """One page of signed-in devices."""
+
+    results: list[SessionAnswer]
+    total: int
+    page: int
+    has_more: bool
