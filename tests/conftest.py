@@ -48,6 +48,8 @@ def _event_loop_never_blocks(request: pytest.FixtureRequest) -> Iterator[None]:
         for function in blockbuster.functions.values():
             # The driver that a URL names is imported when it is opened, before anything is served.
             function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
+            # SQLAlchemy makes a database file's name absolute: that asks for the working directory, not for the disk.
+            function.can_block_in("sqlalchemy/dialects/sqlite/pysqlite.py", {"create_connect_args"})
             # A line of log is written to a pipe or a terminal.
             function.can_block_in("logging/__init__.py", {"emit"})
             # Starting a process or a thread waits until it runs: microseconds, and Python offers no other way.
