@@ -19,39 +19,39 @@ from ottserver.web.routing import RequestModel
 
 Email = Annotated[str, Field(max_length=EMAIL_LIMIT, json_schema_extra={"format": "email"})]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
-GivenPassword = Annotated[str, Field(max_length=PASSWORD_LIMIT, repr=False, json_schema_extra={"format": "password"})]
+GivenPassword = Annotated[str, Field(max_length=PASSWORD_LIMIT, json_schema_extra={"format": "password"})]
 NewPassword = Annotated[
     str,
-    Field(min_length=PASSWORD_MINIMUM, max_length=PASSWORD_LIMIT, repr=False, json_schema_extra={"format": "password"}),
+    Field(min_length=PASSWORD_MINIMUM, max_length=PASSWORD_LIMIT, json_schema_extra={"format": "password"}),
 ]
-Token = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
+Token = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Registration(RequestModel):
     """Somebody new."""
 
     email: Email
-    password: NewPassword
+    password: NewPassword = Field(repr=False)
     name: Name
 
 
 class SetUp(Registration):
     """The first owner, who knows the code that the server printed."""
 
-    code: Annotated[str, Field(max_length=40, repr=False)]
+    code: Annotated[str, Field(max_length=40)]
 
 
 class SignIn(RequestModel):
     """Somebody who has an account."""
 
     email: Email
-    password: GivenPassword
+    password: GivenPassword = Field(repr=False)
 
 
 class Renewal(RequestModel):
     """A refresh token, left out by the web app, whose cookie holds it."""
 
-    refresh_token: Token | None = None
+    refresh_token: Token | None = Field(None, repr=False)
 
 
 class AccountChange(RequestModel):
@@ -59,8 +59,8 @@ class AccountChange(RequestModel):
 
     name: Name | None = None
     email: Email | None = None
-    password: NewPassword | None = None
-    current_password: GivenPassword | None = None
+    password: NewPassword | None = Field(None, repr=False)
+    current_password: GivenPassword | None = Field(None, repr=False)
 
 
 class SignedInAnswer(BaseModel):
