@@ -1,0 +1,52 @@
+import { html } from "htm/preact";
+import { patch } from "../api/client.js";
+import { useResource } from "../api/resource.js";
+import { Dialog } from "../ui/dialog.js";
+import { Field } from "../ui/field.js";
+import { generalSentence, useForm } from "../ui/form.js";
+import { say } from "../ui/toast.js";
+import { filmChanged } from "./films.js";
+
+/** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
+/** @typedef {import("../api/types.js").FilmMetadata} FilmMetadata */
+
+/**
+ * Title, year, genres and description of a film.
+ * @param {{film: AdminFilm, onClose: () => void}} props
+ */
+export function EditFilm({ film, onClose }) {
+  const path = `admin/videos/${film.video_id}`;
+  const { data, problem: missing } = /** @type {import("../api/resource.js").Resource<FilmMetadata>} */ (useResource(path));
+  const { busy, problem, onSubmit } = useForm(async ({ title, description, year, genres }) => {
+    const changed = await patch(path, {
+      title,
+      description,
+      year: year ? Number(year) : null,
+      genres: (genres ?? "").split(",").map((genre) => genre.trim()).filter(Boolean),
+    });
+    if (changed?.video_id) filmChanged({ ...film, ...changed });
+    say("Saved.");
+    onClose();
+  });
+  const wrong = generalSentence(problem, ["title", "description", "year", "genres"]) ?? missing?.detail;
+  return html`
+    <${Dialog} title="Edit the film" onClose=${onClose}>
+      ${data && html`
+        <form class="form" onSubmit=${onSubmit}>
+          <${Field} label="Title" name="title" required maxlength="300" defaultValue=${data.title} wrong=${problem?.field("title")} />
+          <div class="form-row">
+            <${Field} label="Year" name="year" type="number" min="1870" max="2200" defaultValue=${data.year ?? ""} wrong=${problem?.field("year")} />
+            <${Field} label="Genres" name="genres" hint="Separated by commas." defaultValue=${(data.genres ?? []).join(", ")} wrong=${problem?.field("genres")} />
+          </div>
+          <${Field} area label="Description" name="description" maxlength="10000" defaultValue=${data.description ?? ""} wrong=${problem?.field("description")} />
+          ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
+          <div class="buttons">
+            <button type="button" class="button" onClick=${onClose}>Cancel</button>
+            <button class="button primary" disabled=${busy}>Save</button>
+          </div>
+        </form>
+      `}
+      ${!data && (missing ? html`<p class="form-wrong" role="alert">${missing.detail}</p>` : html`<p role="status"><span class="spinner"></span></p>`)}
+    <//>
+  `;
+}

@@ -1,0 +1,76 @@
+import { html } from "htm/preact";
+import { useRef } from "preact/hooks";
+import { length, quality, size } from "../format.js";
+import { Icon } from "../ui/icon.js";
+import { Meter, Still } from "../ui/still.js";
+import { sendFile } from "./uploads.js";
+
+/** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
+
+const STATES = { probing: "Being looked at", playable: "Playable, encoding", complete: "Complete", failed: "Failed" };
+
+/** @param {AdminFilm} film @returns {number} share of all segments that are made, 0 to 1 */
+function madeOf({ renditions }) {
+  const total = renditions.reduce((sum, rendition) => sum + rendition.total, 0);
+  return total ? renditions.reduce((sum, rendition) => sum + rendition.ready, 0) / total : 0;
+}
+
+/** @param {AdminFilm} film @returns {string} */
+function stateOf(film) {
+  if (film.status !== "playable") return STATES[film.status];
+  return `${STATES.playable} · ${Math.floor(madeOf(film) * 100)} %`;
+}
+
+/**
+ * One film of the library with what is being done to it.
+ * @param {{film: AdminFilm, onEdit: () => void, onDelete: () => void}} props
+ */
+export function FilmRow({ film, onEdit, onDelete }) {
+  const facts = [length(film.duration_seconds), film.size_bytes ? size(film.size_bytes) : ""].filter(Boolean).join(" · ");
+  const playable = film.status === "playable" || film.status === "complete";
+  return html`
+    <li class="film" data-status=${film.status} data-video=${film.video_id}>
+      <a class="film-still" href="/title/${film.video_id}" tabindex="-1" aria-hidden="true"><${Still} title="" url=${film.thumbnail_url} /></a>
+      <div class="film-text">
+        <h3><a href="/title/${film.video_id}">${film.title}</a></h3>
+        <p class="film-facts"><span class="state ${film.status}">${film.status === "probing" && html`<span class="spinner"></span>`}${stateOf(film)}</span>${facts && html` <span>${facts}</span>`}</p>
+        ${film.reason && html`<p class="wrong">${film.reason}</p>`}
+        ${film.status === "playable" && html`<${Rungs} film=${film} />`}
+      </div>
+      <div class="row-buttons">
+        ${playable && html`<a class="button round" href="/watch/${film.video_id}" aria-label="Play ${film.title}" title="Play"><${Icon} name="play" /></a>`}
+        ${film.status === "failed" && html`<${Replace} film=${film} />`}
+        <button class="button round" aria-label="Edit ${film.title}" title="Edit" onClick=${onEdit}><${Icon} name="edit" /></button>
+        <button class="button round" aria-label="Delete ${film.title}" title="Delete" onClick=${onDelete}><${Icon} name="trash" /></button>
+      </div>
+    </li>
+  `;
+}
+
+/** A bar for each rendition. @param {{film: AdminFilm}} props */
+function Rungs({ film }) {
+  const ordered = [...film.renditions].sort((a, b) => b.height - a.height);
+  return html`
+    <ul class="rungs">
+      ${ordered.map(({ name, height, ready, total }) => html`
+        <li key=${name}>
+          <span>${height ? quality(height) : "Sound"}</span>
+          <${Meter} share=${total ? ready / total : 0} label=${`${height ? quality(height) : "Sound"} of ${film.title}`} class=${ready === total ? "done" : ""} />
+        </li>
+      `)}
+    </ul>
+  `;
+}
+
+/** Give a film that failed other bytes. @param {{film: AdminFilm}} props */
+function Replace({ film }) {
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const onChange = () => {
+    const file = input.current?.files?.[0];
+    if (file) sendFile(file, film.video_id);
+  };
+  return html`
+    <button class="button small" onClick=${() => input.current?.click()}><${Icon} name="replace" />Replace the file</button>
+    <input ref=${input} type="file" hidden aria-label="Another file for ${film.title}" onChange=${onChange} />
+  `;
+}

@@ -1,0 +1,153 @@
+import { WEB_HEADERS, post } from "../api/client.js";
+import { Problem, asProblem } from "../api/problem.js";
+import { keepFresh } from "../api/refresh.js";
+import { Store } from "../store.js";
+import { Pace } from "./pace.js";
+import { announce, finishAnnounced } from "./arrivals.js";
+import { tus } from "./tus.js";
+
+/**
+ * @typedef {object} Sending one file on its way
+ * @property {number} id
+ * @property {string} name of the file
+ * @property {number} size bytes
+ * @property {number} sent bytes
+ * @property {number} speed bytes a second
+ * @property {"waiting" | "sending" | "paused" | "arrived" | "failed"} state
+ * @property {string} wrong sentence
+ */
+
+/** @type {Store<Sending[]>} */
+export const sendings = new Store(/** @type {Sending[]} */ ([]));
+
+/** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined}} Work */
+/** @type {Map<number, Work>} */
+const works = new Map();
+
+const ENDPOINT = "/api/v1/uploads";
+/** Bytes of one request: short enough that a session renewed in between is noticed, long enough to cost nothing. */
+const CHUNK = 32 * 1024 * 1024;
+const AT_ONCE = 2;
+let last = 0;
+
+/** @param {number} id @param {Partial<Sending>} change */
+function update(id, change) {
+  sendings.set(sendings.value.map((sending) => (sending.id === id ? { ...sending, ...change } : sending)));
+}
+
+/**
+ * Send a file; it becomes a film when it has arrived.
+ * @param {File} file
+ * @param {string} [videoId] the film whose unusable source it replaces
+ */
+export function sendFile(file, videoId) {
+  last += 1;
+  const id = last;
+  const upload = new tus.Upload(file, {
+    endpoint: ENDPOINT,
+    chunkSize: CHUNK,
+    headers: WEB_HEADERS,
+    metadata: { filename: file.name, filetype: file.type || "application/octet-stream" },
+    retryDelays: [0, 1000, 3000, 6000, 12_000, 20_000, 30_000],
+    removeFingerprintOnSuccess: true,
+    onBeforeRequest: keepFresh,
+    onProgress: (sent) => update(id, { sent, speed: works.get(id)?.pace.note(sent, performance.now()) ?? 0 }),
+    onError: (error) => fail(id, sentenceOf(error)),
+    onSuccess: () => void arrive(id, upload.url ?? ""),
+  });
+  works.set(id, { upload, pace: new Pace(), videoId });
+  sendings.set([...sendings.value, { id, name: file.name, size: file.size, sent: 0, speed: 0, state: "waiting", wrong: "" }]);
+  startNext();
+}
+
+/** @param {Error | import("tus-js-client").DetailedError} error @returns {string} */
+function sentenceOf(error) {
+  const response = "originalResponse" in error ? error.originalResponse : null;
+  if (!response) return "The connection was lost. What has been sent is kept; go on when the server is there again.";
+  try {
+    return JSON.parse(response.getBody()).detail || `The server answered ${response.getStatus()}.`;
+  } catch {
+    return `The server answered ${response.getStatus()}.`;
+  }
+}
+
+/** @param {number} id @param {string} wrong */
+function fail(id, wrong) {
+  update(id, { state: "failed", speed: 0, wrong });
+  startNext();
+}
+
+function startNext() {
+  const busy = sendings.value.filter((sending) => sending.state === "sending").length;
+  for (const sending of sendings.value.filter(({ state }) => state === "waiting").slice(0, Math.max(0, AT_ONCE - busy))) {
+    void start(sending.id);
+  }
+}
+
+/** @param {number} id */
+async function start(id) {
+  const work = works.get(id);
+  if (!work) return;
+  update(id, { state: "sending", wrong: "" });
+  work.pace = new Pace();
+  const [previous] = await work.upload.findPreviousUploads();
+  if (previous) work.upload.resumeFromPreviousUpload(previous);
+  if (sendings.value.find((sending) => sending.id === id)?.state === "sending") work.upload.start();
+}
+
+/** @param {number} id */
+export function pauseSending(id) {
+  void works.get(id)?.upload.abort();
+  update(id, { state: "paused", speed: 0 });
+  startNext();
+}
+
+/** @param {number} id */
+export function goOnSending(id) {
+  update(id, { state: "waiting", wrong: "" });
+  startNext();
+}
+
+/** Stop, and let the server forget what has arrived. @param {number} id */
+export function dropSending(id) {
+  const work = works.get(id);
+  works.delete(id);
+  sendings.set(sendings.value.filter((sending) => sending.id !== id));
+  work?.upload.abort(true).catch(() => undefined);
+  startNext();
+}
+
+/** @param {number} id @param {string} url of the upload */
+async function arrive(id, url) {
+  const uploadId = new URL(url, location.href).pathname.split("/").at(-1) ?? "";
+  const sending = sendings.value.find((candidate) => candidate.id === id);
+  const videoId = works.get(id)?.videoId;
+  update(id, { state: "arrived", speed: 0 });
+  try {
+    if (videoId) await post(`admin/videos/${videoId}/source`, { upload_id: uploadId });
+    else await announce({ uploadId, title: titleFrom(sending?.name ?? "Untitled") });
+    works.delete(id);
+    sendings.set(sendings.value.filter((candidate) => candidate.id !== id));
+  } catch (error) {
+    update(id, { state: "failed", wrong: asProblem(error).detail });
+  }
+  startNext();
+}
+
+/** Films that had arrived when the page was closed before they could be announced. @returns {Promise<Problem | undefined>} */
+export function finishArrivals() {
+  return finishAnnounced();
+}
+
+/**
+ * @param {string} name of a file
+ * @returns {string} what a person would call the film: no ending, no dots and underscores for spaces
+ */
+export function titleFrom(name) {
+  const stem = name.replace(/\.[a-z0-9]{2,5}$/i, "");
+  return stem.replace(/[._]+/g, " ").replace(/\s+/g, " ").trim() || name;
+}
+
+addEventListener("beforeunload", (event) => {
+  if (sendings.value.some((sending) => sending.state === "sending")) event.preventDefault();
+});

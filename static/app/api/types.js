@@ -1,0 +1,37 @@
+/**
+ * What the HTTP contract answers, as types. Durations and positions are seconds, sizes bytes, times RFC 3339 UTC strings.
+ *
+ * @typedef {{user_id: string, email: string, name: string, role: "owner" | "admin" | "member", created_at: string}} Account
+ *
+ * @typedef {{position: number, duration: number}} Progress
+ * @typedef {{video_id: string, title: string, year: number | null, duration_seconds: number | null,
+ *   thumbnail_url: string | null, backdrop_url: string | null, progress?: Progress | null}} FilmCard
+ * @typedef {{id: string, title: string, reason: string, items: FilmCard[]}} HomeRow
+ * @typedef {{rows: HomeRow[]}} Home
+ *
+ * @typedef {{name: string, height: number, width: number, bandwidth: number}} RenditionFacts
+ * @typedef {{language: string, label: string, channels: number}} AudioFacts
+ * @typedef {"probing" | "playable" | "complete" | "failed"} FilmStatus
+ * @typedef {FilmCard & {description: string, genres: string[], actors: string[], directors: string[], maturity: string | null,
+ *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[]}} FilmMetadata
+ *
+ * @typedef {{manifest_url: string, dash_url: string, session_id: string, heartbeat_seconds: number, resume_at: number,
+ *   duration_seconds: number, max_height: number}} PlayGrant
+ * @typedef {{session_id: string, title: string, video_id: string, device: string, started_at: string,
+ *   position: number}} ScreenInUse
+ *
+ * @typedef {{id: string, name?: string, price: number, amount_minor: number, currency: string, screens: number,
+ *   quality: string}} Plan
+ * @typedef {{plan_id: string | null, status: string, end_date?: string | null, is_active: boolean}} Subscription
+ *
+ * @typedef {{name: string, height: number, ready: number, total: number}} RenditionProgress
+ * @typedef {{video_id: string, title: string, status: FilmStatus, reason: string | null, duration_seconds: number | null,
+ *   thumbnail_url: string | null, renditions: RenditionProgress[], created_at: string, size_bytes: number | null}} AdminFilm
+ */
+
+/**
+ * @template T
+ * @typedef {{results: T[], total: number, page: number, has_more: boolean}} Page
+ */
+
+export {};

@@ -1,0 +1,69 @@
+/** @param {number | null | undefined} seconds @returns {string} "1 h 32 min", "24 min" or "30 s" */
+export function length(seconds) {
+  if (!seconds) return "";
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const rest = minutes % 60;
+  return rest ? `${Math.floor(minutes / 60)} h ${rest} min` : `${minutes / 60} h`;
+}
+
+/** @param {number} seconds @returns {string} "1:02:03" or "2:03" */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+const UNITS = ["B", "KB", "MB", "GB", "TB"];
+
+/** @param {number} bytes @returns {string} decimal units, as disks are sold: "4.1 GB" */
+export function size(bytes) {
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** @param {number} seconds @returns {string} "about 3 min left" */
+export function timeLeft(seconds) {
+  if (!Number.isFinite(seconds)) return "";
+  return seconds < 5 ? "a few seconds left" : `about ${length(Math.ceil(seconds))} left`;
+}
+
+/** @param {number} price in whole units @param {string} currency ISO 4217 @returns {string} */
+export function money(price, currency) {
+  return new Intl.NumberFormat("en-IN", { style: "currency", currency, maximumFractionDigits: Number.isInteger(price) ? 0 : 2 }).format(price);
+}
+
+/** @param {string} time RFC 3339 @returns {string} "12 March 2026" */
+export function day(time) {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "long" }).format(new Date(time));
+}
+
+/** @param {number} height of a rendition's class @returns {string} "4K" or "1080p" */
+export function quality(height) {
+  return height >= 2160 ? "4K" : `${height}p`;
+}
+
+const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+
+/** @param {string} code BCP 47 or ISO 639 @param {string} [label] of the track @returns {string} */
+export function language(code, label) {
+  if (label) return label;
+  try {
+    return (code && code !== "und" && LANGUAGES.of(code)) || "Unknown language";
+  } catch {
+    return "Unknown language";
+  }
+}
+
+/** @param {number} channels @returns {string} */
+export function channels(channels) {
+  return { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;
+}

@@ -1,0 +1,62 @@
+import { html } from "htm/preact";
+import { useState } from "preact/hooks";
+import { call } from "../api/client.js";
+import { asProblem } from "../api/problem.js";
+import { useResource } from "../api/resource.js";
+import { place } from "../router.js";
+import { money, quality as named } from "../format.js";
+import { Trouble } from "../ui/notice.js";
+
+/** @typedef {import("../api/types.js").Plan} Plan */
+/** @typedef {import("../api/types.js").Subscription} Subscription */
+
+/** The plans with their prices; says why the visitor is here when a film asked for one. */
+export function Plans() {
+  const film = place.value.query.get("film");
+  const { data, problem, reload } = /** @type {import("../api/resource.js").Resource<{plans: Plan[]}>} */ (useResource("subscriptions"));
+  const { data: own } = /** @type {import("../api/resource.js").Resource<Subscription>} */ (useResource("subscription"));
+  if (problem) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  return html`
+    <div class="page">
+      <header>
+        <h1>${film ? "Choose a plan to watch" : "Plans"}</h1>
+        <p class="lead">${film ? `“${film}” needs a plan. ` : ""}Every plan has every film. They differ in how sharp the picture is and how many screens can play at once.</p>
+      </header>
+      <div class="plans">
+        ${(data?.plans ?? []).map((plan) => html`<${PlanCard} key=${plan.id} plan=${plan} current=${own?.is_active && own.plan_id === plan.id} />`)}
+      </div>
+    </div>
+  `;
+}
+
+/** @param {{plan: Plan, current: boolean | undefined}} props */
+function PlanCard({ plan, current }) {
+  const [answer, setAnswer] = useState("");
+  const [busy, setBusy] = useState(false);
+  const subscribe = async () => {
+    setBusy(true);
+    try {
+      await call("POST", "subscribe", { body: { plan_id: plan.id, payment_method: "sandbox" } });
+      setAnswer("Your payment is on its way.");
+    } catch (error) {
+      setAnswer(asProblem(error).detail);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const name = plan.name ?? plan.id.charAt(0).toUpperCase() + plan.id.slice(1);
+  const sharpness = /^\d+p$/.test(plan.quality) ? named(Number.parseInt(plan.quality, 10)) : plan.quality;
+  return html`
+    <article class="plan ${current ? "current" : ""}">
+      <h2>${name} ${current && html`<span class="chip">Yours</span>`}</h2>
+      <p class="price">${money(plan.price, plan.currency)} <small>a month</small></p>
+      <ul>
+        <li>Up to ${sharpness}</li>
+        <li>${plan.screens === 1 ? "1 screen" : `${plan.screens} screens`} at a time</li>
+      </ul>
+      ${answer
+        ? html`<p class="quiet" role="status">${answer}</p>`
+        : html`<button class="button" disabled=${busy || current} onClick=${subscribe}>${current ? "Your plan" : `Choose ${name}`}</button>`}
+    </article>
+  `;
+}

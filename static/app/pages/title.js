@@ -1,0 +1,96 @@
+import { html } from "htm/preact";
+import { useEffect } from "preact/hooks";
+import { useResource } from "../api/resource.js";
+import { channels, clock, language, length, quality } from "../format.js";
+import { warmPlayer } from "../player/warm.js";
+import { Facts, Hero } from "../ui/hero.js";
+import { Icon } from "../ui/icon.js";
+import { Trouble } from "../ui/notice.js";
+import { Meter } from "../ui/still.js";
+
+/** @typedef {import("../api/types.js").FilmMetadata} Film */
+/** @typedef {import("../api/types.js").Home} HomeAnswer */
+
+/**
+ * One film: its picture, what it is, and the ways to play it.
+ * @param {{videoId: string}} props
+ */
+export function Title({ videoId }) {
+  const path = `videos/${encodeURIComponent(videoId)}/metadata`;
+  const { data: film, problem, reload } = /** @type {import("../api/resource.js").Resource<Film>} */ (useResource(path));
+  const { data: home } = /** @type {import("../api/resource.js").Resource<HomeAnswer>} */ (useResource("home"));
+  useEffect(warmPlayer, []);
+  useEffect(() => {
+    if (film) document.title = `${film.title} · ottserver`;
+  }, [film?.title]);
+  if (problem) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  if (!film) return html`<div class="skeleton skeleton-hero" role="status"><span class="unseen">Loading the film</span></div>`;
+  const progress = film.progress ?? progressIn(home, videoId);
+  return html`
+    <${Hero} picture=${film.backdrop_url ?? film.thumbnail_url} class="title">
+      <h1>${film.title}</h1>
+      <${Facts} year=${film.year} seconds=${film.duration_seconds} renditions=${film.renditions} maturity=${film.maturity} />
+      ${progress && html`
+        <p class="resume-line"><${Meter} share=${progress.position / progress.duration} label="Watched" />
+        <span>${length(progress.duration - progress.position)} left</span></p>
+      `}
+      <${PlayButtons} film=${film} progress=${progress} />
+    <//>
+    <div class="title-more">
+      <${Description} text=${film.description} />
+      <${Details} film=${film} />
+    </div>
+  `;
+}
+
+/**
+ * @param {HomeAnswer | undefined} home
+ * @param {string} videoId
+ */
+function progressIn(home, videoId) {
+  return home?.rows.flatMap((row) => row.items).find((film) => film.video_id === videoId && film.progress)?.progress ?? null;
+}
+
+/** @param {{film: Film, progress: import("../api/types.js").Progress | null}} props */
+function PlayButtons({ film, progress }) {
+  const watch = `/watch/${film.video_id}`;
+  if (film.status === "failed") return html`<p class="form-wrong">This film cannot be played. The person who runs this server sees why.</p>`;
+  if (film.status === "probing") {
+    return html`<p class="facts" role="status"><span class="spinner"></span> This film has just arrived. It can be played in a moment.</p>`;
+  }
+  return html`
+    <div class="buttons">
+      <a class="button primary large" href=${watch}><${Icon} name="play" />${progress ? `Resume at ${clock(progress.position)}` : "Play"}</a>
+      ${progress && html`<a class="button glass large" href="${watch}?from=0"><${Icon} name="restart" />From the start</a>`}
+    </div>
+  `;
+}
+
+/** @param {{text: string}} props */
+function Description({ text }) {
+  const paragraphs = (text ?? "").split(/\n{2,}/).map((part) => part.trim()).filter(Boolean);
+  return html`
+    <div class="description">
+      ${paragraphs.map((part, n) => html`<p key=${n} class=${/©|\bCC[ -]BY\b|licen[cs]e/i.test(part) ? "credit" : undefined}>${part}</p>`)}
+    </div>
+  `;
+}
+
+/** @param {{film: Film}} props */
+function Details({ film }) {
+  const heights = [...new Set(film.renditions.map((rendition) => rendition.height))].sort((a, b) => b - a);
+  const audio = film.audio.map((track) => `${language(track.language, track.label)} (${channels(track.channels)})`);
+  /** @type {[string, string][]} */
+  const pairs = [
+    ["Genres", (film.genres ?? []).join(", ")],
+    ["Directed by", (film.directors ?? []).join(", ")],
+    ["With", (film.actors ?? []).join(", ")],
+    ["Quality", heights.map(quality).join(", ")],
+    ["Sound", audio.join(", ")],
+  ];
+  return html`
+    <dl class="details">
+      ${pairs.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+    </dl>
+  `;
+}

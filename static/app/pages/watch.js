@@ -1,0 +1,82 @@
+import { html } from "htm/preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useResource } from "../api/resource.js";
+import { useGrant } from "../player/grant.js";
+import { EndedElsewhere, ScreensInUse } from "../player/overlays.js";
+import { FilmPlayer } from "../player/player.js";
+import { goBack, navigate, place } from "../router.js";
+import { Notice, Trouble } from "../ui/notice.js";
+
+/** @typedef {import("../api/types.js").FilmMetadata} Film */
+
+/** Milliseconds within which a permission that ran out again is not asked for by itself. */
+const RENEWAL_GAP = 60_000;
+
+/**
+ * @returns {number | undefined} seconds that the address asks to start at
+ */
+function fromAddress() {
+  const text = place.value.query.get("from");
+  const from = text === null ? Number.NaN : Number(text);
+  return Number.isFinite(from) && from >= 0 ? from : undefined;
+}
+
+/**
+ * A film being watched: asks for the permission, plays, and says why when it cannot.
+ * @param {{videoId: string}} props
+ */
+export function Watch({ videoId }) {
+  const [go, setGo] = useState({ turn: 0, from: fromAddress() });
+  const [gone, setGone] = useState(/** @type {{sentence: string, at: number} | undefined} */ (undefined));
+  const renewed = useRef(0);
+  const { grant, problem } = useGrant(videoId, go.turn);
+  const { data: film } = /** @type {import("../api/resource.js").Resource<Film>} */ (useResource(`videos/${encodeURIComponent(videoId)}/metadata`));
+  const title = film?.title ?? "";
+  const back = () => goBack(`/title/${videoId}`);
+  const restart = (/** @type {number | undefined} */ from) => {
+    setGone(undefined);
+    setGo((last) => ({ turn: last.turn + 1, from }));
+  };
+
+  useEffect(() => {
+    if (title) document.title = `${title} · ottserver`;
+  }, [title]);
+  useEffect(() => {
+    // A page that comes back out of the browser's memory has given its screen away when it was left.
+    const onShow = (/** @type {PageTransitionEvent} */ event) => event.persisted && restart(document.querySelector("video")?.currentTime);
+    addEventListener("pageshow", onShow);
+    return () => removeEventListener("pageshow", onShow);
+  }, []);
+  useEffect(() => {
+    if (problem?.status === 402) navigate(`/plans?film=${encodeURIComponent(title)}`, { replace: true });
+  }, [problem]);
+
+  if (gone) return html`<${EndedElsewhere} sentence=${gone.sentence} onRetry=${() => restart(gone.at)} onBack=${back} />`;
+  if (problem?.status === 409 && problem.body.sessions) {
+    return html`<${ScreensInUse} problem=${problem} onFree=${() => restart(go.from)} onBack=${back} />`;
+  }
+  if (problem?.status === 409 || problem?.status === 503) {
+    const actions = html`<button class="button primary" onClick=${() => restart(go.from)}>Try again</button><button class="button" onClick=${back}>Back to the film</button>`;
+    return html`<${Notice} icon="film" title="Not quite ready" actions=${actions}>${problem.detail}<//>`;
+  }
+  if (problem && problem.status !== 402) return html`<${Trouble} problem=${problem} onRetry=${() => restart(go.from)} />`;
+  if (!grant) return html`<div class="stage boot" role="status"><span class="spinner"></span><span class="unseen">Asking for the film</span></div>`;
+  const url = place.value.query.get("engine") === "hls" ? grant.manifest_url : grant.dash_url;
+  return html`
+    <${FilmPlayer}
+      key=${grant.session_id}
+      grant=${grant}
+      url=${url}
+      startAt=${go.from ?? grant.resume_at}
+      title=${title}
+      picture=${film?.backdrop_url ?? null}
+      onBack=${back}
+      onGone=${(/** @type {string} */ sentence, /** @type {number} */ at) => setGone({ sentence, at })}
+      onRestart=${(/** @type {number} */ from, /** @type {boolean} */ expired) => {
+        if (expired && Date.now() - renewed.current < RENEWAL_GAP) return;
+        if (expired) renewed.current = Date.now();
+        restart(from);
+      }}
+    />
+  `;
+}

@@ -1,0 +1,34 @@
+/**
+ * How the engine behaves towards a server that makes segments at the moment they are asked for: it waits long and tries
+ * again gently, starts with little buffered, asks for nothing before the place it was sent to, and begins with a modest
+ * picture that the measured throughput then raises.
+ */
+
+/** A segment that has still to be encoded sends no byte for seconds: neither waiting time may be short. */
+const PATIENT = {
+  maxAttempts: 6,
+  baseDelay: 400,
+  backoffFactor: 1.8,
+  fuzzFactor: 0.4,
+  timeout: 40_000,
+  connectionTimeout: 30_000,
+  stallTimeout: 30_000,
+};
+
+export const CONFIG = {
+  manifest: { retryParameters: PATIENT },
+  streaming: {
+    retryParameters: PATIENT,
+    // Exact grids: without this the engine fetches the segment before the one it needs, to be sure.
+    inaccurateManifestTolerance: 0,
+    rebufferingGoal: 0.5,
+    bufferingGoal: 20,
+    bufferBehind: 40,
+  },
+  abr: {
+    defaultBandwidthEstimate: 1_600_000,
+    // On a near server a segment takes a few milliseconds; those measurements count too.
+    cacheLoadThreshold: 2,
+    restrictToElementSize: true,
+  },
+};

@@ -1,0 +1,53 @@
+import { html } from "htm/preact";
+import { Icon } from "../ui/icon.js";
+import { SettingsMenu } from "./settings-menu.js";
+
+/**
+ * The way back and the film's name, above the picture.
+ * @param {{title: string, onBack: () => void}} props
+ */
+export function TopChrome({ title, onBack }) {
+  return html`
+    <div slot="top-chrome" class="player-top">
+      <button class="button round" aria-label="Back" onClick=${onBack}><${Icon} name="back" /></button>
+      <h1>${title}</h1>
+    </div>
+  `;
+}
+
+/** The large buttons in the middle that thumbs use. */
+export function MiddleChrome() {
+  return html`
+    <div slot="centered-chrome" class="player-middle">
+      <media-seek-backward-button seekoffset="10" notooltip></media-seek-backward-button>
+      <media-play-button notooltip></media-play-button>
+      <media-seek-forward-button seekoffset="10" notooltip></media-seek-forward-button>
+    </div>
+  `;
+}
+
+/**
+ * The time line and the buttons below the picture.
+ * @param {{player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined}} props
+ */
+export function BottomChrome({ player, tracks }) {
+  return html`
+    <${SettingsMenu} player=${player} tracks=${tracks} />
+    <div class="player-bottom">
+      <media-time-range></media-time-range>
+      <div class="player-buttons">
+        <media-play-button class="wide"></media-play-button>
+        <media-seek-backward-button class="wide" seekoffset="10"></media-seek-backward-button>
+        <media-seek-forward-button class="wide" seekoffset="10"></media-seek-forward-button>
+        <media-mute-button></media-mute-button>
+        <media-volume-range class="wide"></media-volume-range>
+        <media-time-display showduration notoggle></media-time-display>
+        <span class="player-gap"></span>
+        <media-captions-button></media-captions-button>
+        <media-settings-menu-button></media-settings-menu-button>
+        <media-pip-button></media-pip-button>
+        <media-fullscreen-button></media-fullscreen-button>
+      </div>
+    </div>
+  `;
+}

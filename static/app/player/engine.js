@@ -1,0 +1,59 @@
+import { CONFIG } from "./config.js";
+import { shaka } from "./shaka.js";
+
+/** @typedef {import("./shaka.js").Player} Player */
+/** @typedef {{sentence: string, expired: boolean}} Failure `expired`: a new permission to play may mend it */
+
+shaka.polyfill.installAll();
+
+/**
+ * Play a manifest in a video element.
+ * @param {HTMLVideoElement} video
+ * @param {string} url of an MPD or a multivariant playlist
+ * @param {number} startAt seconds
+ * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
+ * @returns {{player: Player, close: () => Promise<void>}}
+ */
+export function openEngine(video, url, startAt, onFail) {
+  const player = new shaka.Player();
+  player.configure(CONFIG);
+  player.addEventListener("error", (event) => {
+    const error = Reflect.get(event, "detail");
+    if (error?.severity === shaka.util.Error.Severity.CRITICAL) onFail(explain(error));
+  });
+  // For the console and for tests: the engine of the film on the page.
+  Reflect.set(window, "ottPlayer", player);
+  const start = async () => {
+    await player.attach(video);
+    await player.load(url, startAt);
+    await video.play();
+  };
+  start().catch((error) => {
+    if (error?.code === shaka.util.Error.Code.LOAD_INTERRUPTED) return;
+    // The browser wants a click before there is sound: the play button is there for it.
+    if (error instanceof DOMException) return;
+    onFail(explain(error));
+  });
+  return { player, close: () => player.destroy() };
+}
+
+/**
+ * @param {any} error a shaka.util.Error
+ * @returns {Failure}
+ */
+function explain(error) {
+  const { Code, Category } = shaka.util.Error;
+  if (error?.code === Code.BAD_HTTP_STATUS) {
+    const status = Number(error.data?.[1]);
+    if (status === 403 || status === 404) return { sentence: "The permission to play this film has run out.", expired: true };
+    return { sentence: "The server could not make the next part of the film.", expired: false };
+  }
+  if (error?.category === Category.NETWORK) {
+    return { sentence: "The connection to the server was lost. What you have seen is remembered.", expired: false };
+  }
+  if (error?.code === Code.CONTENT_UNSUPPORTED_BY_BROWSER || error?.code === Code.RESTRICTIONS_CANNOT_BE_MET) {
+    return { sentence: "This browser cannot play the kind of picture this film has.", expired: false };
+  }
+  const number = error?.code ? ` (${error.code})` : "";
+  return { sentence: `The player came upon something it could not read${number}.`, expired: false };
+}

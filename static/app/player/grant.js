@@ -1,0 +1,25 @@
+import { useEffect, useState } from "preact/hooks";
+import { get } from "../api/client.js";
+import { asProblem } from "../api/problem.js";
+
+/** @typedef {import("../api/types.js").PlayGrant} Grant */
+/** @typedef {{grant?: Grant, problem?: import("../api/problem.js").Problem}} Answer */
+
+/**
+ * Ask for the permission to play, anew at every turn.
+ * @param {string} videoId
+ * @param {number} turn
+ * @returns {Answer} empty while the answer is awaited
+ */
+export function useGrant(videoId, turn) {
+  const [answer, setAnswer] = useState(/** @type {Answer & {turn: number}} */ ({ turn: -1 }));
+  useEffect(() => {
+    const abort = new AbortController();
+    get(`play/${encodeURIComponent(videoId)}`, abort.signal).then(
+      (grant) => !abort.signal.aborted && setAnswer({ turn, grant }),
+      (error) => !abort.signal.aborted && setAnswer({ turn, problem: asProblem(error) }),
+    );
+    return () => abort.abort();
+  }, [videoId, turn]);
+  return answer.turn === turn ? answer : {};
+}

@@ -1,0 +1,59 @@
+import { post, remove } from "../api/client.js";
+import { asProblem } from "../api/problem.js";
+
+/**
+ * Keep a screen while a film is open: tell the server where it stands, every so often and whenever that changes.
+ * @param {HTMLVideoElement} video
+ * @param {import("../api/types.js").PlayGrant} grant
+ * @param {(sentence: string) => void} onGone the session was ended elsewhere
+ * @returns {() => void} gives the screen back; also done when the page is left
+ */
+export function keepLease(video, grant, onGone) {
+  const path = `playback/${grant.session_id}`;
+  let open = true;
+  let started = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let next;
+
+  const beat = async () => {
+    clearTimeout(next);
+    if (!open) return;
+    next = setTimeout(beat, grant.heartbeat_seconds * 1000);
+    const state = video.ended ? "ended" : video.paused ? "paused" : "playing";
+    // Before the first picture the element stands at 0, which is not where the visitor is.
+    const position = started ? video.currentTime : grant.resume_at;
+    try {
+      await post(`${path}/heartbeat`, { position: Math.round(position * 1000) / 1000, state });
+    } catch (error) {
+      const problem = asProblem(error);
+      if (problem.status !== 410 || !open) return;
+      close();
+      onGone(problem.detail);
+    }
+  };
+  const soon = () => {
+    clearTimeout(next);
+    next = setTimeout(beat, 250);
+  };
+  const onPlaying = () => {
+    started = true;
+    soon();
+  };
+  const leave = () => {
+    if (open) remove(path, { keepalive: true }).catch(() => undefined);
+    close();
+  };
+  const close = () => {
+    open = false;
+    clearTimeout(next);
+    for (const name of ["pause", "seeked", "ended"]) video.removeEventListener(name, soon);
+    video.removeEventListener("playing", onPlaying);
+    removeEventListener("pagehide", leave);
+  };
+
+  for (const name of ["pause", "seeked", "ended"]) video.addEventListener(name, soon);
+  video.addEventListener("playing", onPlaying);
+  addEventListener("pagehide", leave);
+  next = setTimeout(beat, grant.heartbeat_seconds * 1000);
+  return leave;
+}

@@ -1,0 +1,100 @@
+import { html } from "htm/preact";
+import { useEffect, useState } from "preact/hooks";
+import { remove } from "../api/client.js";
+import { asProblem } from "../api/problem.js";
+import { clock } from "../format.js";
+import { Icon } from "../ui/icon.js";
+import { Notice } from "../ui/notice.js";
+
+/** Seconds that the end of a film stays before the page goes back by itself. */
+const LINGER = 10;
+
+/** @param {{title: string, onAgain: () => void, onBack: () => void}} props */
+export function TheEnd({ title, onAgain, onBack }) {
+  const [left, setLeft] = useState(LINGER);
+  useEffect(() => {
+    const timer = setTimeout(() => (left > 1 ? setLeft(left - 1) : onBack()), 1000);
+    return () => clearTimeout(timer);
+  }, [left]);
+  return html`
+    <section class="player-veil" noautohide aria-label="The end">
+      <p class="eyebrow">The end</p>
+      <h2>${title}</h2>
+      <div class="buttons">
+        <button class="button primary" onClick=${onBack}>Back to the film <span aria-hidden="true">${left}</span></button>
+        <button class="button" onClick=${onAgain}><${Icon} name="restart" />Watch again</button>
+      </div>
+    </section>
+  `;
+}
+
+/** @param {{sentence: string, onRetry: () => void, onBack: () => void}} props */
+export function Broken({ sentence, onRetry, onBack }) {
+  return html`
+    <section class="player-veil" noautohide role="alert">
+      <${Icon} name="alert" class="mark" />
+      <h2>The film stopped</h2>
+      <p>${sentence}</p>
+      <div class="buttons">
+        <button class="button primary" onClick=${onRetry}>Try again</button>
+        <button class="button" onClick=${onBack}>Back to the film</button>
+      </div>
+    </section>
+  `;
+}
+
+/** @param {{sentence: string, onRetry: () => void, onBack: () => void}} props */
+export function EndedElsewhere({ sentence, onRetry, onBack }) {
+  return html`
+    <${Notice}
+      icon="screens"
+      title="Ended on another device"
+      actions=${html`<button class="button primary" onClick=${onRetry}>Watch here</button><button class="button" onClick=${onBack}>Back to the film</button>`}
+    >
+      ${sentence}
+    <//>
+  `;
+}
+
+/**
+ * All screens of the plan are in use: any of them can be given up here.
+ * @param {{problem: import("../api/problem.js").Problem, onFree: () => void, onBack: () => void}} props
+ */
+export function ScreensInUse({ problem, onFree, onBack }) {
+  const [busy, setBusy] = useState("");
+  const [wrong, setWrong] = useState("");
+  /** @type {import("../api/types.js").ScreenInUse[]} */
+  const sessions = problem.body.sessions ?? [];
+  const stop = async (/** @type {string} */ id) => {
+    setBusy(id);
+    setWrong("");
+    try {
+      await remove(`playback/${id}`);
+      onFree();
+    } catch (error) {
+      setWrong(asProblem(error).detail);
+      setBusy("");
+    }
+  };
+  return html`
+    <section class="page narrow screens">
+      <header>
+        <h1>Your screens are in use</h1>
+        <p class="lead">${problem.detail}</p>
+      </header>
+      <ul class="panel">
+        ${sessions.map((session) => html`
+          <li key=${session.session_id}>
+            <${Icon} name="screens" />
+            <div><strong>${session.title}</strong><span>${session.device} · at ${clock(session.position)}</span></div>
+            <button class="button small" disabled=${busy !== ""} onClick=${() => stop(session.session_id)}>
+              ${busy === session.session_id && html`<span class="spinner"></span>`}Stop it there
+            </button>
+          </li>
+        `)}
+      </ul>
+      ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
+      <div class="buttons"><button class="button" onClick=${onBack}>Back to the film</button></div>
+    </section>
+  `;
+}
