@@ -1,0 +1,47 @@
+"""Opens one local file with FFmpeg so tightly that its bytes cannot make FFmpeg open anything else. Children only.
+
+The file is opened here and handed over as a descriptor. Two locks, each enough by itself: the only protocol that FFmpeg may use
+is `fd`, which reaches this descriptor alone; and only demuxers of real containers may look at the bytes, so playlists,
+concatenation scripts, image sequences and session descriptions are never interpreted.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import av
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.container import InputContainer
+
+CONTAINERS = (
+    "mov,matroska,mpegts,mpeg,avi,flv,asf,ogg,mxf,mxf_opatom,nut,rm,wtv,dv,ivf,gxf,"
+    # Audio only: known so that the refusal can say that there is no picture.
+    "mp3,aac,flac,wav,w64,aiff,ac3,eac3,amr,caf,ape,wv,tta"
+)
+"""Demuxers that may read a source, by FFmpeg's short names."""
+
+_TIGHT = {
+    "protocol_whitelist": "fd",
+    "format_whitelist": CONTAINERS,
+    "probesize": "20000000",
+    "analyzeduration": "10000000",
+    # A corrupt packet is still given to the decoder, which conceals what it can.
+    "err_detect": "ignore_err",
+}
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[InputContainer]:
+    """The demuxer of the file, closed at the end of the context. Raises `av.error.FFmpegError` or `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with av.open("fd:", options={"fd": str(descriptor), **_TIGHT}, metadata_errors="replace") as container:
+            yield container
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,248 @@
+"""Examines one file with FFmpeg. Runs in a child process only: `python -m ottserver.ingest.probe PARENT_PID PATH`.
+
+Prints one line of JSON, `{"report": …}` or `{"failed": "sentence"}`. Reads the head and the tail of the file, not all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.stream import Disposition
+
+from ottserver.backends.ffmpeg.child import confine, take_stdout
+from ottserver.backends.ffmpeg.sourcefile import open_source
+from ottserver.ingest import colour
+from ottserver.ingest.cadence import grid_rate, rational
+from ottserver.ingest.models import ProbeFailed
+from ottserver.ingest.prober import VERDICT, Verdict
+from ottserver.ingest.sniff import kind_of, truncation_of
+from ottserver.ingest.tracks import audio_streams, chapters, subtitle_streams
+from ottserver.media import SourceReport, VideoStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream as Demuxed
+
+_MEMORY_BYTES = 6 << 30
+_CPU_SECONDS = 300
+_HEAD_STAMPS = 600
+_HEAD_FRAMES = 12
+_HEAD_PACKETS = 5_000
+_TAIL_SECONDS = (5, 30, 120)
+_LOST_SECONDS = 2
+_MAX_SECONDS = 24 * 3600
+_MAX_SIDE = 16_384
+_MIN_SIDE = 2
+_DECLARES_DURATION = ("matroska", "avi", "flv", "asf")
+# Containers whose header says how long they are, whatever follows.
+
+
+@dataclass
+class _Head:
+    """What the first packets say."""
+
+    frames: list[VideoFrame] = field(default_factory=list)
+    stamps: set[int] = field(default_factory=set)
+
+
+def probe(path: Path) -> SourceReport:
+    """The report on a file. Raises `ProbeFailed` with a sentence that says why it cannot be played."""
+    size = path.stat().st_size
+    if size == 0:
+        raise ProbeFailed("The file is empty.")
+    if cut := truncation_of(path):
+        raise ProbeFailed(cut)
+    try:
+        with open_source(path) as container:
+            return _report(path, container, size)
+    except av.error.FFmpegError:
+        kind = kind_of(path)
+        what = f"it is {kind}" if kind else "it is in no known video format, or damaged at its beginning"
+        raise ProbeFailed(f"The file is not a video: {what}.") from None
+
+
+def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
+    stream = _video(container)
+    head = _head(container, stream)
+    if not head.frames:
+        raise ProbeFailed("No picture of the film can be decoded; the file may be damaged or encrypted.")
+    first, time_base = head.frames[0], stream.time_base or Fraction(1, 1000)
+    origin = _stamp(first)
+    if origin is None:
+        origin = min(head.stamps, default=0)
+    rate = grid_rate(sorted(stamp for stamp in head.stamps if stamp >= origin), time_base, stream.average_rate)
+    last, end = _tail(path, stream.index, origin)
+    seconds = (last - origin) * time_base
+    _refuse_lost_tail(container, end)
+    if seconds > _MAX_SECONDS:
+        raise ProbeFailed("The file says that it is longer than 24 hours; it may be damaged.")
+    frames = floor(seconds * rate + Fraction(1, 2)) + 1
+    context = stream.codec_context
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
+    video = VideoStream(
+        index=stream.index,
+        codec=context.name,
+        width=first.width,
+        height=first.height,
+        sample_aspect=rational(aspect if Fraction(1, 10) < aspect < 10 else Fraction(1)),  # noqa: PLR2004 - no camera's
+        rotation=_rotation(first),
+        pixel_format=first.format.name,
+        interlaced=sum(frame.interlaced_frame for frame in head.frames) * 2 > len(head.frames),
+        frame_rate=rational(rate),
+        time_base=rational(time_base),
+        origin=origin,
+        frames=frames,
+        color_primaries=colour.PRIMARIES.get(first.color_primaries, "unknown"),
+        color_transfer=colour.TRANSFERS.get(first.color_trc, "unknown"),
+        color_space=colour.SPACES.get(first.colorspace, "unknown"),
+        color_range=colour.RANGES.get(first.color_range, "unknown"),
+    )
+    return SourceReport(
+        container=container.format.name,
+        size_bytes=size,
+        duration_seconds=float(frames / rate),
+        video=video,
+        audio=audio_streams(container),
+        subtitles=subtitle_streams(container),
+        chapters=chapters(container, origin * time_base, frames / rate),
+        title=container.metadata.get("title", "").strip()[:500],
+    )
+
+
+def _video(container: InputContainer) -> Demuxed:
+    """The stream to play: the default one, else the largest; cover art and thumbnails are not films."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not pictures:
+        if container.streams.audio:
+            raise ProbeFailed("The file has sound but no picture; only films can be played.")
+        raise ProbeFailed("The file has no video in it.")
+    known = [stream for stream in pictures if stream.codec_context is not None]
+    if not known:
+        raise ProbeFailed("The film's video codec is not known here.")
+    best = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    if not (_MIN_SIDE <= best.width <= _MAX_SIDE and _MIN_SIDE <= best.height <= _MAX_SIDE):
+        if not best.width:
+            raise ProbeFailed("No picture of the film can be decoded; the file may be damaged or encrypted.")
+        raise ProbeFailed(f"A picture of {best.width} x {best.height} pixels is outside what can be played.")
+    return best
+
+
+def _head(container: InputContainer, stream: Demuxed) -> _Head:
+    """Decode some frames and collect timestamps from the beginning."""
+    head = _Head()
+    stream.thread_type = "AUTO"
+    for number, packet in enumerate(_packets(container, stream)):
+        if packet.size and not packet.is_discard:
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is not None:
+                head.stamps.add(stamp)
+        if len(head.frames) < _HEAD_FRAMES:
+            try:
+                head.frames += stream.codec_context.decode(packet)
+            except av.error.FFmpegError:
+                continue
+        elif len(head.stamps) >= _HEAD_STAMPS:
+            break
+        if number > _HEAD_PACKETS:
+            break
+    return head
+
+
+def _tail(path: Path, index: int, origin: int) -> tuple[int, Fraction]:
+    """Greatest timestamp shown of the video stream, in its ticks, and the second at which the last stream ends."""
+    for seconds in _TAIL_SECONDS:
+        with open_source(path) as container:
+            stream = container.streams[index]
+            time_base = stream.time_base or Fraction(1, 1000)
+            duration = container.duration
+            if duration is None:
+                break
+            start = Fraction(container.start_time or 0, av.time_base)
+            target = start + Fraction(duration, av.time_base) - seconds
+            if target <= origin * time_base:
+                break
+            try:
+                container.seek(int(target / time_base), backward=True, stream=stream)
+            except av.error.FFmpegError:
+                continue
+            last, end = _greatest(container, index)
+            if last is not None and last >= origin:
+                return last, end
+    with open_source(path) as container:
+        last, end = _greatest(container, index)
+    return (origin if last is None else max(last, origin)), end
+
+
+def _greatest(container: InputContainer, index: int) -> tuple[int | None, Fraction]:
+    last: int | None = None
+    end = Fraction(0)
+    for packet in _packets(container, None):
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None or packet.is_discard or not packet.size:
+            continue
+        end = max(end, (stamp + (packet.duration or 0)) * packet.time_base)
+        if packet.stream_index == index:
+            last = stamp if last is None else max(last, stamp)
+    return last, end
+
+
+def _packets(container: InputContainer, stream: Demuxed | None) -> Iterator[av.Packet[av.stream.Stream]]:
+    chosen = () if stream is None else (stream,)
+    for _ in range(10):
+        try:
+            yield from container.demux(*chosen)
+        except av.error.InvalidDataError:
+            continue
+        return
+
+
+def _refuse_lost_tail(container: InputContainer, end: Fraction) -> None:
+    if container.duration is None or not container.format.name.startswith(_DECLARES_DURATION):
+        return
+    # Counted from zero, not from the first timestamp, by some writers: the smaller of the two readings is used.
+    declared = Fraction(container.duration, av.time_base)
+    if declared - end > _LOST_SECONDS:
+        lost = float(declared - end)
+        raise ProbeFailed(
+            f"The file is incomplete: the last {lost:.0f} seconds of the film are missing. Upload it again."
+        )
+
+
+def _rotation(frame: VideoFrame) -> int:
+    """Clockwise degrees; FFmpeg counts the other way. Matrices that are no quarter turn are left alone."""
+    turned = -round(frame.rotation) % 360
+    return turned if turned in (0, 90, 180, 270) else 0
+
+
+def _stamp(frame: VideoFrame) -> int | None:
+    return frame.dts if frame.pts is None else frame.pts
+
+
+def main() -> None:
+    """Examine the file named on the command line and print the verdict."""
+    confine(parent=int(sys.argv[1]), nice=5, memory_bytes=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS)
+    out = take_stdout()
+    try:
+        verdict = Verdict(report=probe(Path(sys.argv[2])))
+    except ProbeFailed as failure:
+        verdict = Verdict(failed=failure.reason)
+    except OSError as failure:
+        verdict = Verdict(failed=f"The file cannot be read: {failure.strerror}.")
+    except MemoryError:
+        verdict = Verdict(failed="Examining the file took more memory than is allowed; it may be damaged.")
+    os.write(out, VERDICT.dump_json(verdict, exclude_none=True) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Audio, subtitles and chapters of an opened container. Children only."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from av.stream import Disposition
+
+from ottserver.ingest.cadence import rational
+from ottserver.media import AudioStream, Chapter, SubtitleStream
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+_MOST = 64
+_MOST_CHAPTERS = 1000
+_TITLE_LENGTH = 200
+_MAX_RATE = 768_000
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+
+def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
+    """The tracks that can be decoded, in the container's order; one of them is the default."""
+    playable = [
+        stream
+        for stream in container.streams.audio
+        if stream.codec_context is not None and 0 < stream.sample_rate <= _MAX_RATE and stream.channels
+    ][:_MOST]
+    chosen = next((stream for stream in playable if stream.disposition & Disposition.default), None)
+    chosen = chosen or next(iter(playable), None)
+    return tuple(
+        AudioStream(
+            index=stream.index,
+            codec=stream.codec_context.name,
+            sample_rate=stream.sample_rate,
+            channels=stream.channels,
+            layout=stream.layout.name,
+            language=_language(stream),
+            title=_title(stream),
+            default=stream is chosen,
+            time_base=rational(stream.time_base or Fraction(1, stream.sample_rate)),
+            start=stream.start_time or 0,
+        )
+        for stream in playable
+    )
+
+
+def subtitle_streams(container: InputContainer) -> tuple[SubtitleStream, ...]:
+    """The subtitle tracks, text and image, in the container's order."""
+    return tuple(
+        SubtitleStream(
+            index=stream.index,
+            codec=stream.codec_context.name if stream.codec_context is not None else "unknown",
+            language=_language(stream),
+            title=_title(stream),
+            default=bool(stream.disposition & Disposition.default),
+            forced=bool(stream.disposition & Disposition.forced),
+        )
+        for stream in container.streams.subtitles[:_MOST]
+    )
+
+
+def chapters(container: InputContainer, origin: Fraction, duration: Fraction) -> tuple[Chapter, ...]:
+    """Chapters that begin within the film, in seconds from its first frame at `origin` seconds."""
+    found = []
+    for chapter in container.chapters()[:_MOST_CHAPTERS]:
+        time_base = chapter["time_base"] or Fraction(1, 1000)
+        start = max(chapter["start"] * time_base - origin, Fraction(0))
+        end = min(chapter["end"] * time_base - origin, duration)
+        if start < end:
+            title = chapter["metadata"].get("title", "").strip()[:_TITLE_LENGTH]
+            found.append(Chapter(round(float(start), 3), round(float(end), 3), title))
+    return tuple(sorted(found, key=lambda chapter: chapter.start_seconds))
+
+
+def _language(stream: Stream) -> str:
+    language = stream.metadata.get("language", "")
+    return language if _LANGUAGE.fullmatch(language) else "und"
+
+
+def _title(stream: Stream) -> str:
+    return stream.metadata.get("title", "").strip()[:_TITLE_LENGTH]

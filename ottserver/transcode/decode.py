@@ -1,0 +1,151 @@
+"""Pictures of a source from any place on, in the order in which they are shown, numbered on the grid. Children only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import av
+from av.filter import Graph
+
+from ottserver.backends.ffmpeg.sourcefile import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream as Demuxed
+
+    from ottserver.media import VideoStream
+    from ottserver.transcode.grid import Grid
+
+    Numbered = tuple[int, VideoFrame]
+
+_BACK_OFF_SECONDS = (0.0, 0.7, 2.0, 5.0, 12.0, 30.0, 90.0)
+# A backward seek may land after the target (MPEG-TS and PS do); then it is tried again from further back.
+_DEINTERLACER_LEAD = 3
+_BAD_READS = 100
+# Damage that the demuxer reports is passed over this often in one job.
+
+
+class _Late(Exception):
+    """The seek landed after the picture that is wanted."""
+
+
+def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
+    """All packets of one stream from here to the end, then the one that flushes its decoder; damage is passed over."""
+    for other in container.streams:
+        if other is not stream:
+            other.discard = av.stream.Discard.all
+    for _ in range(_BAD_READS):
+        try:
+            yield from container.demux(stream)
+        except av.error.InvalidDataError:
+            continue
+        return
+
+
+def numbered_frames(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
+    """Frames with their numbers on the grid, from one at or before frame `first` (where the source has one) to the end.
+
+    Interlaced frames come deinterlaced. Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
+    """
+    lead = _DEINTERLACER_LEAD if video.interlaced else 0
+    frames = _from(path, video, grid, max(0, first - lead), threads)
+    return _deinterlaced(frames, grid.rate) if video.interlaced else frames
+
+
+def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
+    for seconds in _BACK_OFF_SECONDS:
+        start = first - round(seconds * grid.rate)
+        if start <= 0:
+            break
+        try:
+            with open_source(path) as container:
+                stream = _stream(container, video, threads)
+                target = grid.ticks_of(start, video.origin, stream.time_base)
+                container.seek(target, backward=True, stream=stream)
+                frames = _decoded(container, stream, video, grid, first)
+                head = next(frames, None)
+                if head is not None and head[0] <= first:
+                    yield head
+                    yield from frames
+                    return
+        except (_Late, av.error.PermissionError):
+            # Some demuxers refuse to seek where they have no index: the next place, and in the end the start.
+            continue
+    with open_source(path) as container:
+        yield from _decoded(container, _stream(container, video, threads), video, grid, None)
+
+
+def _stream(container: InputContainer, video: VideoStream, threads: int) -> Demuxed:
+    stream: Demuxed = container.streams[video.index]  # type: ignore[assignment] # the probe saw video at this index
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
+    return stream
+
+
+def _decoded(
+    container: InputContainer, stream: Demuxed, video: VideoStream, grid: Grid, first: int | None
+) -> Iterator[Numbered]:
+    time_base = stream.time_base
+    number, keyed = -1, False
+    for packet in packets(container, stream):
+        if not keyed and packet.size:
+            if not packet.is_keyframe:
+                continue
+            keyed = True
+            shown = packet.dts if packet.pts is None else packet.pts
+            if first is not None and shown is not None and grid.frame_at(shown, video.origin, time_base) > first:
+                raise _Late
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            # What cannot be decoded is left out; the picture before it stays.
+            continue
+        for frame in frames:
+            shown = frame.dts if frame.pts is None else frame.pts
+            number = number + 1 if shown is None else grid.frame_at(shown, video.origin, time_base)
+            yield number, frame
+
+
+def _deinterlaced(frames: Iterator[Numbered], rate: Fraction) -> Iterator[Numbered]:
+    graph: Graph | None = None
+    shape: tuple[int, int, str] | None = None
+    for number, frame in frames:
+        if graph is None or shape != (frame.width, frame.height, frame.format.name):
+            if graph is not None:
+                yield from _drained(graph, rate)
+            shape = (frame.width, frame.height, frame.format.name)
+            graph = _bwdif(frame, rate)
+        frame.pts, frame.time_base = number, 1 / rate
+        graph.vpush(frame)
+        yield from _pulled(graph, rate)
+    if graph is not None:
+        yield from _drained(graph, rate)
+
+
+def _bwdif(frame: VideoFrame, rate: Fraction) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=1 / rate)
+    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")).configure()
+    return graph
+
+
+def _drained(graph: Graph, rate: Fraction) -> Iterator[Numbered]:
+    graph.vpush(None)
+    yield from _pulled(graph, rate)
+
+
+def _pulled(graph: Graph, rate: Fraction) -> Iterator[Numbered]:
+    while True:
+        try:
+            frame = graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        # The filter counts in half frames.
+        yield round((frame.pts or 0) * frame.time_base * rate), frame

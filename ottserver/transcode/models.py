@@ -1,0 +1,98 @@
+"""What is to be made of a source: settings, rungs, tracks and the plan that fixes every segment. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ottserver.media import SourceReport
+
+ENCODER_VERSION = 1
+"""Raised whenever other code would make other bytes of the same segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """A box of the ladder: pictures that fit it belong to the class of its height."""
+
+    name: str
+    """Rendition name: path component of URLs and blob keys."""
+    width: int
+    height: int
+    maxrate: int
+    """Most bits a second, averaged over the decoder's buffer."""
+    crf: float
+    """x264's constant rate factor: the quality aimed at below the cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """What an operator can set about transcoding."""
+
+    segment_seconds: tuple[float, ...]
+    """Lengths of the first segments; the last entry repeats."""
+    ladder: tuple[LadderStep, ...]
+    preset: str = "veryfast"
+    audio_bitrate: int = 128_000
+    urgent_workers: int = 1
+    background_workers: int = 1
+    job_timeout_seconds: float = 120.0
+    queue_limit: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One video rendition to make; its pixels are square and upright."""
+
+    name: str
+    width: int
+    height: int
+    height_class: int
+    maxrate: int
+    bufsize: int
+    """Size of the decoder's buffer in bits (the VBV of H.264 annex C)."""
+    crf: float
+    preset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One audio rendition to make: stereo AAC-LC."""
+
+    name: str
+    stream: int
+    """Index of the stream in the source's container."""
+    source_rate: int
+    sample_rate: int
+    bitrate: int
+    language: str
+    label: str
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingPlan:
+    """All that a worker needs to make any segment, given the file."""
+
+    report: SourceReport
+    segment_seconds: tuple[float, ...]
+    rungs: tuple[Rung, ...]
+    tracks: tuple[Track, ...]
+
+    def rung(self, name: str) -> Rung:
+        """The rung of that name; raises `KeyError`."""
+        return {rung.name: rung for rung in self.rungs}[name]
+
+    def track(self, name: str) -> Track:
+        """The track of that name; raises `KeyError`."""
+        return {track.name: track for track in self.tracks}[name]
+
+
+@dataclass(frozen=True, slots=True)
+class InitSegment:
+    """What a rendition's encoder says of itself before the first frame."""
+
+    rendition: str
+    codecs: str
+    """RFC 6381."""
+    data: bytes
+    """ISO/IEC 14496-12 file type and movie boxes."""

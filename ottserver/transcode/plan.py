@@ -1,0 +1,144 @@
+"""From a source report to an encoding plan, and from the plan to the presentation that manifests announce."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from ottserver.media import AudioStream, Presentation, Rendition, SourceReport
+from ottserver.transcode.grid import AAC_FRAME, Grid
+from ottserver.transcode.ladder import ladder
+from ottserver.transcode.models import ENCODER_VERSION, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLAN: TypeAdapter[EncodingPlan] = TypeAdapter(EncodingPlan)
+PRESENTATION: TypeAdapter[Presentation] = TypeAdapter(Presentation)
+
+_AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
+_VBV_START = 0.9
+# How full x264's decoder buffer is when a segment begins, all of which the segment may spend at once.
+_AVERAGE_SHARE = 0.6
+# Capped CRF takes about this share of its cap over a whole film; nothing is decided by it.
+_AUDIO_PEAK = 1.25
+_BYTES_PER_SAMPLE_ENTRY = 16
+_BYTES_PER_FRAGMENT = 256
+
+
+def make_plan(report: SourceReport, settings: EncoderSettings) -> EncodingPlan:
+    """The rungs, tracks and segment lengths of a source."""
+    audio = sorted(report.audio, key=lambda stream: not stream.default)
+    return EncodingPlan(
+        report=report,
+        segment_seconds=settings.segment_seconds,
+        rungs=ladder(report.video, settings.ladder, settings.preset),
+        tracks=tuple(_track(number, stream, settings.audio_bitrate) for number, stream in enumerate(audio)),
+    )
+
+
+@lru_cache(maxsize=64)
+def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...]) -> Grid:
+    return Grid(Fraction(rate), frames, segment_seconds)
+
+
+def grid_of(plan: EncodingPlan) -> Grid:
+    """The plan's grid of segments."""
+    return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds)
+
+
+def _track(number: int, stream: AudioStream, bitrate: int) -> Track:
+    rate = stream.sample_rate
+    if rate not in _AAC_RATES:
+        rate = 44100 if rate % 44100 == 0 else 48000
+    return Track(
+        name=f"a{number}",
+        stream=stream.index,
+        source_rate=stream.sample_rate,
+        sample_rate=rate,
+        # AAC-LC has no use for more than some five bits a sample pair, and 8 kHz cannot carry 128 kbit/s at all.
+        bitrate=min(bitrate, 5 * rate),
+        language=stream.language,
+        label=stream.title,
+        default=number == 0,
+    )
+
+
+def presentation_id(plan: EncodingPlan, sha256: str) -> str:
+    """32 hexadecimal digits that change with whatever changes the bytes of any segment, and with nothing else."""
+    fields = {
+        "encoder": ENCODER_VERSION,
+        "source": sha256,
+        "video": asdict(plan.report.video),
+        "audio": [asdict(stream) for stream in plan.report.audio],
+        "segment_seconds": plan.segment_seconds,
+        "rungs": [asdict(rung) for rung in plan.rungs],
+        "tracks": [asdict(track) for track in plan.tracks],
+    }
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def present(plan: EncodingPlan, *, identity: str, source_id: str, inits: Mapping[str, InitSegment]) -> Presentation:
+    """What manifests announce; `inits` has the init segment of every rendition by name."""
+    grid = grid_of(plan)
+    return Presentation(
+        id=identity,
+        source_id=source_id,
+        duration_seconds=float(plan.report.video.frames / grid.rate),
+        renditions=(
+            *(_video(rung, grid, inits[rung.name].codecs) for rung in plan.rungs),
+            *(_audio(track, grid, inits[track.name].codecs) for track in plan.tracks),
+        ),
+    )
+
+
+def video_bandwidth(rung: Rung, grid: Grid) -> int:
+    """Bits a second that no segment of the rung exceeds, boxes included (RFC 8216 section 4.3.4.2)."""
+    shortest = min(end - start for start, end in zip(grid.starts, grid.starts[1:], strict=False)) / grid.rate
+    boxes = 8 * (_BYTES_PER_SAMPLE_ENTRY * grid.rate + _BYTES_PER_FRAGMENT / shortest)
+    return round(rung.maxrate + _VBV_START * rung.bufsize / float(shortest) + float(boxes))
+
+
+def audio_bandwidth(track: Track) -> int:
+    """Bits a second that no segment of the track exceeds, boxes included."""
+    return round(_AUDIO_PEAK * track.bitrate + 8 * _BYTES_PER_SAMPLE_ENTRY * track.sample_rate / AAC_FRAME + 2048)
+
+
+def _video(rung: Rung, grid: Grid, codecs: str) -> Rendition:
+    return Rendition(
+        name=rung.name,
+        kind="video",
+        codecs=codecs,
+        bandwidth=video_bandwidth(rung, grid),
+        average_bandwidth=round(rung.maxrate * _AVERAGE_SHARE),
+        timescale=grid.timescale,
+        boundaries=grid.video_boundaries(),
+        width=rung.width,
+        height=rung.height,
+        height_class=rung.height_class,
+        frame_rate=f"{grid.rate.numerator}/{grid.rate.denominator}",
+        default=False,
+    )
+
+
+def _audio(track: Track, grid: Grid, codecs: str) -> Rendition:
+    return Rendition(
+        name=track.name,
+        kind="audio",
+        codecs=codecs,
+        bandwidth=audio_bandwidth(track),
+        average_bandwidth=track.bitrate,
+        timescale=track.sample_rate,
+        boundaries=grid.audio_boundaries(track.sample_rate),
+        sample_rate=track.sample_rate,
+        channels=2,
+        language=track.language,
+        label=track.label,
+        default=track.default,
+    )

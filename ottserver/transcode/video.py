@@ -1,0 +1,162 @@
+"""Video segments: from the source's pictures to H.264 in fragmented MP4. Children only.
+
+A segment is made by a fresh encoder, so its first frame is an IDR picture and nothing refers across its ends. Which source picture an
+output frame shows is decided by integers alone: the last one whose number on the grid is not greater.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.video.frame import PictureType, VideoFrame
+
+from ottserver.transcode.codecs import avc_codecs
+from ottserver.transcode.decode import numbered_frames
+from ottserver.transcode.models import InitSegment
+from ottserver.transcode.mux import REORDER_DELAY, Fragment
+from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, Converter
+from ottserver.transcode.plan import grid_of, video_bandwidth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from ottserver.transcode.decode import Numbered
+    from ottserver.transcode.grid import Grid
+    from ottserver.transcode.models import EncodingPlan, Rung
+
+_TIGHTER = 0.7
+_BLACK = {0: 16, 1: 128, 2: 128}
+_INIT_FRAMES = 3
+
+
+class RungEncoder:
+    """Encodes one segment of one rung."""
+
+    def __init__(self, rung: Rung, grid: Grid, first: int, *, threads: int, cap: float = 1.0) -> None:
+        """Start at frame number `first`; `cap` scales the greatest bit rate."""
+        self._grid = grid
+        self._next = first - REORDER_DELAY
+        self._fragment = Fragment(grid.timescale)
+        options = {
+            "preset": rung.preset,
+            "profile": "high",
+            "crf": str(rung.crf),
+            "maxrate": str(round(rung.maxrate * cap)),
+            "bufsize": str(round(rung.bufsize * cap)),
+            "g": "9999",
+            "keyint_min": "1",
+            "sc_threshold": "0",
+            "forced-idr": "1",
+            "bf": "3",
+            "b-pyramid": "normal",
+            "flags": "+cgop+global_header",
+            "threads": str(threads),
+        }
+        stream: VideoStream = self._fragment.container.add_stream("libx264", rate=grid.rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = rung.width, rung.height, PIXEL_FORMAT
+        stream.time_base = Fraction(1, grid.timescale)
+        context = stream.codec_context
+        context.time_base = 1 / grid.rate
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED
+        self._stream = stream
+
+    def add(self, number: int, picture: VideoFrame) -> None:
+        """Encode the next frame, which is frame `number` of the grid."""
+        picture.pts, picture.time_base, picture.pict_type = number, 1 / self._grid.rate, PictureType.NONE
+        self._mux(self._stream.encode(picture))
+
+    def finish(self) -> tuple[bytes, bytes, bytes]:
+        """Bytes of the init segment, of the media segment, and the parameter sets."""
+        self._mux(self._stream.encode(None))
+        extradata = bytes(self._stream.codec_context.extradata or b"")
+        return (*self._fragment.close(), extradata)
+
+    def _mux(self, packets: Sequence[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            number = round((packet.pts or 0) * packet.time_base * self._grid.rate)
+            packet.time_base = Fraction(1, self._grid.timescale)
+            packet.pts = number * self._grid.frame_ticks
+            # x264 shortens its delay in segments of one or two frames, but the init segment's edit list is the same for all.
+            packet.dts = self._next * self._grid.frame_ticks
+            packet.duration = self._grid.frame_ticks
+            self._next += 1
+            self._fragment.add(packet)
+
+
+def on_grid(frames: Iterator[Numbered], first: int, end: int) -> Iterator[tuple[int, VideoFrame | None]]:
+    """For every frame number from `first` up to `end` the source frame that it shows.
+
+    That is the last one at or before it; before the first source frame it is the first, after the last one the last. Nothing when
+    there is no frame at all.
+    """
+    held: VideoFrame | None = None
+    cursor = first
+    for number, frame in frames:
+        if held is not None:
+            while cursor < min(number, end):
+                yield cursor, held
+                cursor += 1
+        if cursor >= end:
+            return
+        held = frame
+    while cursor < end:
+        yield cursor, held
+        cursor += 1
+
+
+def video_init(plan: EncodingPlan, rung: Rung) -> InitSegment:
+    """The rung's init segment, from a few black frames: it depends on the settings only, not on what is shown."""
+    encoder = RungEncoder(rung, grid_of(plan), 0, threads=1)
+    for number in range(_INIT_FRAMES):
+        encoder.add(number, black(rung.width, rung.height))
+    init, _, extradata = encoder.finish()
+    return InitSegment(rung.name, avc_codecs(extradata), init)
+
+
+def video_segments(
+    path: Path, plan: EncodingPlan, rungs: Sequence[Rung], index: int, *, threads: int
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Segment `index` of every given rung from one decoding: rendition name, init segment, media segment.
+
+    Raises `av.error.FFmpegError` or `OSError` when the source cannot be read at all.
+    """
+    grid = grid_of(plan)
+    first, end = grid.starts[index], grid.starts[index + 1]
+    wanted = list(rungs)
+    cap = 1.0
+    while wanted:
+        over = []
+        for rung, (init, media, _) in zip(wanted, _encode(path, plan, wanted, (first, end), threads, cap), strict=True):
+            if len(media) * 8 > video_bandwidth(rung, grid) * (end - first) / grid.rate and cap > _TIGHTER**4:
+                over.append(rung)
+                continue
+            yield rung.name, init, media
+        # What manifests declare is a promise: the rare segment that the encoder let grow past it is made again, smaller.
+        wanted, cap = over, cap * _TIGHTER
+
+
+def _encode(
+    path: Path, plan: EncodingPlan, rungs: Sequence[Rung], span: tuple[int, int], threads: int, cap: float
+) -> list[tuple[bytes, bytes, bytes]]:
+    grid, video = grid_of(plan), plan.report.video
+    encoders = [RungEncoder(rung, grid, span[0], threads=threads, cap=cap) for rung in rungs]
+    converters = [Converter(video, rung.width, rung.height, threads) for rung in rungs]
+    for number, frame in on_grid(numbered_frames(path, video, grid, span[0], threads), *span):
+        for rung, encoder, converter in zip(rungs, encoders, converters, strict=True):
+            encoder.add(number, black(rung.width, rung.height) if frame is None else converter.convert(frame))
+    return [encoder.finish() for encoder in encoders]
+
+
+def black(width: int, height: int) -> VideoFrame:
+    """A black picture in the encoder's format."""
+    frame = av.VideoFrame(width, height, PIXEL_FORMAT)
+    for number, plane in enumerate(frame.planes):
+        plane.update(bytes([_BLACK[number]]) * plane.buffer_size)
+    return frame
