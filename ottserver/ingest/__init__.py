@@ -1,0 +1,1 @@
+"""Takes films in: resumable uploads, imports of files and folders, and the probe that judges them."""

@@ -1,0 +1,77 @@
+"""Finding films among files: which ones a folder holds, and what a file's name says of its film."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXTENSIONS = frozenset(
+    (
+        *(".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4"),
+        *(".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    )
+)
+"""File name endings that are taken for films in a folder; a file that is named itself is always taken."""
+
+_SAMPLE = re.compile(r"(?:^|[\W_])samples?(?:[\W_]|$)", re.IGNORECASE)
+_YEAR = re.compile(r"[\s(\[]((?:18[89]|19\d|20\d)\d)(?=[\s)\]]|$)")
+_NOISE = re.compile(
+    r"[\s(\[](?:\d{3,4}[pi]|4k|uhd|blu-?ray|b[dr]rip|web(?:-?dl|rip)?|hdtv|dvd(?:rip)?|remux|[xh]\.?26[45]|hevc|avc|av1)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NameGuess:
+    """What a file's name says."""
+
+    title: str
+    year: int | None
+
+
+def films(paths: Iterable[Path]) -> list[Path]:
+    """The films among files and folders, each once, in the order of their names below each path. Blocks.
+
+    Of folders, what is hidden, a sample, or does not end like a film is left out; links to folders are not followed.
+    Raises `FileNotFoundError` for a path that does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found.update(dict.fromkeys(_below(path)))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise FileNotFoundError(path)
+    return list(found)
+
+
+def _below(folder: Path) -> list[Path]:
+    films = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _SAMPLE.search(name))
+        films += [Path(parent, name) for name in sorted(files) if _looks_like_film(Path(parent, name))]
+    return films
+
+
+def _looks_like_film(path: Path) -> bool:
+    hidden = path.name.startswith(".")
+    return not hidden and path.suffix.lower() in EXTENSIONS and not _SAMPLE.search(path.stem) and path.is_file()
+
+
+def guess(name: str) -> NameGuess:
+    """Title and year that a file's name, without its ending, carries: Big.Buck.Bunny.2008.1080p is of 2008."""
+    spaced = name if " " in name else re.sub(r"[._]+", " ", name)
+    noise = _NOISE.search(spaced)
+    head = spaced[: noise.start()] if noise and noise.start() else spaced
+    years = [match for match in _YEAR.finditer(head) if match.start()]
+    year = int(years[-1][1]) if years else None
+    title = head[: years[-1].start()] if years else head
+    title = "".join(c for c in title if c.isprintable()).strip(" -_([")
+    return NameGuess(title[:300] or "Untitled", year)
