@@ -8,6 +8,7 @@ most the life of a token.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import timedelta
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED_LIMIT = 100_000
+DATABASE_WAIT_SECONDS = 2.0
 
 
 class Revocations:
@@ -87,9 +89,9 @@ class Revocations:
 
     async def _ended_in_database(self, session_id: str) -> bool:
         try:
-            async with self._database.reading() as connection:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS), self._database.reading() as connection:
                 session = await SessionStore(connection).get(session_id)
-        except Busy:
+        except (Busy, TimeoutError):
             return False
         return session is None or session.ended_at is not None
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from ottserver.accounts.service import AccountService
 
-Client = "TestClient[Any, Any]"
 OWNER = {"email": "owner@example.com", "password": PASSWORD, "name": "Olga"}
 
 
@@ -101,7 +100,7 @@ async def test_refresh_without_a_token_says_what_is_missing(client: TestClient[A
 async def test_web_app_lives_on_cookies_alone(client: TestClient[Any, Any]) -> None:
     body = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
     async with client.post("/api/v1/register", json=body, headers={"X-OTT-Web": "1"}) as response:
-        cookies = {name: morsel for name, morsel in response.cookies.items()}
+        cookies = dict(response.cookies)
     assert set(cookies) == {"ott_access", "ott_refresh"}
     assert all(c["httponly"] and c["samesite"] == "Strict" for c in cookies.values())
     assert (cookies["ott_access"]["path"], cookies["ott_refresh"]["path"]) == ("/", "/api/v1")

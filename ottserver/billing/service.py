@@ -1,0 +1,168 @@
+"""What accounts are entitled to, and how operators and plans change it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Never
+
+from ottserver.billing.models import Entitlement, Grant, Plan, Subscription
+from ottserver.billing.store import GrantStore
+from ottserver.clock import rfc3339, utcnow
+from ottserver.errors import Busy, Conflict, FieldError, Invalid
+from ottserver.events import AccountDeleted, SubscriptionChanged
+from ottserver.ids import new_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ottserver.backends.database import Database
+    from ottserver.identity import Principal
+
+MANAGERS = Entitlement(plan_id=None, max_height=2160, screens=32, expires_at=None)
+"""Owners and admins play everything without a plan."""
+GRANT_DAYS_LIMIT = 3660
+GRANTED_AHEAD_LIMIT = timedelta(days=36600)
+KNOWN_LIMIT = 10_000
+DATABASE_WAIT_SECONDS = 2.0
+PAYMENTS_CLOSED_SECONDS = 3600.0
+
+
+class BillingService:
+    """Plans and who has one."""
+
+    def __init__(self, database: Database, plans: tuple[Plan, ...], *, house_plan: str | None) -> None:
+        """`house_plan` is the id of the plan that every member has where nothing is sold, else nothing."""
+        self._database = database
+        self.plans = plans
+        self._by_id = {plan.id: plan for plan in plans}
+        self._house_plan = None if house_plan is None else self._by_id[house_plan]
+        self._known: OrderedDict[str, Entitlement] = OrderedDict()
+
+    async def entitlement(self, principal: Principal) -> Entitlement | None:
+        """What the caller may play, or nothing without a plan.
+
+        While the database does not answer, whoever it has lately said to be entitled still is, until the plan's end;
+        about anybody else `Busy` is raised.
+        """
+        if principal.manages:
+            return MANAGERS
+        if self._house_plan:
+            return _entitlement(self._house_plan, None)
+        now = utcnow()
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                granted = await self._grants(principal.account_id)
+        except (Busy, TimeoutError) as error:
+            known = self._known.get(principal.account_id)
+            if known and (known.expires_at is None or known.expires_at > now):
+                return known
+            message = "Whether you have a plan cannot be looked up at the moment; try again shortly."
+            raise Busy(message) from error
+        return self._remember(principal.account_id, self._best(granted, now))
+
+    async def _grants(self, account_id: str) -> list[Grant]:
+        async with self._database.reading() as connection:
+            return await GrantStore(connection).of_account(account_id)
+
+    def _best(self, granted: list[Grant], now: datetime) -> Entitlement | None:
+        """The greatest of the plans that hold now; each until the end of its grants, which follow one another."""
+        active = [g for g in granted if g.starts_at <= now < g.ends_at and g.plan_id in self._by_id]
+        best = max((self._by_id[g.plan_id] for g in active), key=_rank, default=None)
+        if best is None:
+            return None
+        return _entitlement(best, max(g.ends_at for g in granted if g.plan_id == best.id))
+
+    def _remember(self, account_id: str, entitlement: Entitlement | None) -> Entitlement | None:
+        self._known.pop(account_id, None)
+        if entitlement:
+            self._known[account_id] = entitlement
+            if len(self._known) > KNOWN_LIMIT:
+                self._known.popitem(last=False)
+        return entitlement
+
+    async def subscription(self, principal: Principal) -> Subscription:
+        """How the caller stands with a plan: the one that holds now, else the last one that did, else none."""
+        if self._house_plan:
+            return Subscription(self._house_plan.id, "active")
+        now = utcnow()
+        granted = await self._grants(principal.account_id)
+        active = self._best(granted, now)
+        if active:
+            same_plan = [g for g in granted if g.plan_id == active.plan_id and g.ends_at > now]
+            return Subscription(active.plan_id, "active", min(g.starts_at for g in same_plan), active.expires_at)
+        if granted:
+            last = max(granted, key=lambda g: g.ends_at)
+            return Subscription(last.plan_id, "expired", last.starts_at, last.ends_at)
+        return Subscription(None, "none")
+
+    async def grant(self, account_id: str, plan_id: str, days: int) -> Grant:
+        """Give the account a plan for `days` days, from now or from the end of what it has of that plan.
+
+        Raises `Invalid` for an unknown plan or too many days, `Conflict` when the plan is given for a century already.
+        """
+        plan = self._plan(plan_id)
+        if not 1 <= days <= GRANT_DAYS_LIMIT:
+            message = f"A grant lasts 1 to {GRANT_DAYS_LIMIT} days."
+            raise Invalid(message, errors=(FieldError("days", message),))
+        now = utcnow()
+        async with self._database.writing() as work:
+            store = GrantStore(work.connection)
+            ends = [g.ends_at for g in await store.of_account(account_id, lock=True) if g.plan_id == plan.id]
+            start = max([now, *ends])
+            if start - now > GRANTED_AHEAD_LIMIT:
+                message = "The account has this plan for a hundred years already."
+                raise Conflict(message)
+            grant = Grant(new_id(), account_id, plan.id, start, start + timedelta(days=days), now)
+            await store.add(grant)
+            await work.announce(SubscriptionChanged(account_id, plan.id, "active"))
+        return grant
+
+    async def subscribe(self, plan_id: str) -> Never:
+        """Refuse to sell, in a sentence that says why.
+
+        Raises `Invalid` for an unknown plan, `Conflict` where every member has one, else `Busy`: nobody takes payments.
+        """
+        plan = self._plan(plan_id)
+        if self._house_plan:
+            message = f"Nothing is sold here: every member has the plan {self._house_plan.name}."
+            raise Conflict(message)
+        message = f"The plan {plan.name} cannot be paid for yet; ask whoever runs this server to grant it."
+        raise Busy(message, retry_after=PAYMENTS_CLOSED_SECONDS)
+
+    def _plan(self, plan_id: str) -> Plan:
+        plan = self._by_id.get(plan_id)
+        if plan is None:
+            message = f"There is no such plan; there are {', '.join(self._by_id)}."
+            raise Invalid(message, errors=(FieldError("plan_id", message),))
+        return plan
+
+    async def erase(self, fact: AccountDeleted) -> None:
+        """Forget the deleted account's grants. Doing it again does nothing."""
+        async with self._database.writing() as work:
+            await GrantStore(work.connection).erase(fact.account_id)
+        self._known.pop(fact.account_id, None)
+
+    async def export(self, account_id: str) -> object:
+        """All that is held about the account, as JSON values."""
+        return {
+            "grants": [
+                {
+                    "grant_id": grant.id,
+                    "plan_id": grant.plan_id,
+                    "start_date": rfc3339(grant.starts_at),
+                    "end_date": rfc3339(grant.ends_at),
+                    "created_at": rfc3339(grant.created_at),
+                }
+                for grant in await self._grants(account_id)
+            ]
+        }
+
+
+def _entitlement(plan: Plan, expires_at: datetime | None) -> Entitlement:
+    return Entitlement(plan.id, plan.max_height, plan.screens, expires_at)
+
+
+def _rank(plan: Plan) -> tuple[int, int]:
+    return plan.max_height, plan.screens
