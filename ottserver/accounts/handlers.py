@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ottserver.accounts.requests import (
     AccountAnswer,
     AccountChange,
+    ExportAnswer,
     Registration,
     Renewal,
     SessionAnswer,
@@ -227,7 +228,13 @@ def routes(service: AccountService) -> list[Route]:
             status=204,
             errors=(409,),
         ),
-        Route("GET", "/api/v1/me/export", on.export, "Everything held about the account"),
+        Route(
+            "GET",
+            "/api/v1/me/export",
+            on.export,
+            "Everything held about the account",
+            answer=ExportAnswer,
+        ),
         Route(
             "GET",
             "/api/v1/me/sessions",

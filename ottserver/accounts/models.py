@@ -107,7 +107,8 @@ def accepted_email(text: str) -> str:
 
 def email_key(email: str) -> str:
     """What two spellings of one address have in common (Unicode's NFKC and case folding): the key that is unique."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email.strip()).casefold())
+    whole = email.strip().encode(errors="replace").decode()  # a shell's arguments may hold what no database takes
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", whole).casefold())
 
 
 def accepted_name(text: str) -> str:

@@ -122,6 +122,16 @@ class SessionAnswer(BaseModel):
         )
 
 
+class ExportAnswer(BaseModel):
+    """Everything held about the caller: besides these members, one for each room that holds something."""
+
+    model_config = ConfigDict(extra="allow")
+
+    exported_at: str
+    account: AccountAnswer
+    sessions: list[dict[str, str | None]]
+
+
 class SessionList(BaseModel):
     """One page of signed-in devices."""
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MANAGERS = Entitlement(plan_id=None, max_height=2160, screens=32, expires_at=None)
 """Owners and admins play everything without a plan."""
-GRANT_DAYS_LIMIT = 3660
-GRANTED_AHEAD_LIMIT = timedelta(days=36600)
+GRANT_DAYS_LIMIT = 36_500
+GRANTED_AHEAD_LIMIT = timedelta(days=GRANT_DAYS_LIMIT)
 KNOWN_LIMIT = 10_000
 DATABASE_WAIT_SECONDS = 2.0
 PAYMENTS_CLOSED_SECONDS = 3600.0

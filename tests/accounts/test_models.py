@@ -117,6 +117,12 @@ def test_an_accepted_password_can_be_hashed(text: str) -> None:
     password.encode()
 
 
+@given(st.text(st.characters(codec=None, categories=None), max_size=20))
+@example("\ud800@example.com")
+def test_any_text_can_be_looked_up_as_an_address(text: str) -> None:
+    email_key(text).encode()
+
+
 def test_every_wrong_field_is_named_at_once() -> None:
     with pytest.raises(Invalid) as refused:
         accepted(email="nobody", name="", password="short")

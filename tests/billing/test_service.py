@@ -121,8 +121,8 @@ async def test_grants_cannot_be_piled_up_beyond_the_calendar(billing: BillingSer
     member = somebody()
 
     async def pile_up() -> None:
-        for _ in range(12):
-            await billing.grant(member.account_id, "basic", 3660)
+        for _ in range(3):
+            await billing.grant(member.account_id, "basic", 36_500)
 
     with pytest.raises(Conflict):
         await pile_up()
