@@ -39,11 +39,8 @@ def _loopback() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _event_loop_never_blocks(request: pytest.FixtureRequest) -> Iterator[None]:
+def _event_loop_never_blocks() -> Iterator[None]:
     """Fail a test in which code of ottserver blocks the event loop: files, sleeps, locks, sockets, SQLite."""
-    if request.node.get_closest_marker("may_block"):
-        yield
-        return
     with blockbuster_ctx("ottserver") as blockbuster:
         for function in blockbuster.functions.values():
             # The driver that a URL names is imported when it is opened, before anything is served.
