@@ -194,7 +194,7 @@ def routes(service: IngestService) -> Routes:
     def route(
         method: str, path: str, handler: Handler, summary: str, status: int, access: Access = Access.MANAGER
     ) -> Route:
-        errors = () if method == "OPTIONS" else (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 460, 503)
+        errors = () if method == "OPTIONS" else (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 503)
         return Route(method, path, handler, summary, access, status=status, errors=errors, raw=True)
 
     upload = PATH + "/{upload_id}"

@@ -1,0 +1,289 @@
+"""The JSON shapes of the catalog, and how they are made of videos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from ottserver.catalog.models import Episode, Kind, Status, SubtitleSummary
+from ottserver.clock import rfc3339
+from ottserver.media import Chapter
+
+if TYPE_CHECKING:
+    from ottserver.catalog.browsing import Item, Row
+    from ottserver.catalog.models import Category, Video
+
+T = TypeVar("T")
+
+
+class Listed(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    results: list[T]
+    total: int
+    page: int
+    has_more: bool
+
+
+class ProgressAnswer(BaseModel):
+    """How far somebody has watched, in seconds."""
+
+    position: float
+    duration: float
+
+
+class Card(BaseModel):
+    """A video in a list or a row."""
+
+    video_id: str
+    title: str
+    kind: Kind
+    year: int | None
+    genres: list[str]
+    duration_seconds: float | None
+    thumbnail_url: str | None
+    backdrop_url: str | None
+    progress: ProgressAnswer | None = None
+
+
+class RenditionFacts(BaseModel):
+    """A quality that a video is there in."""
+
+    name: str
+    height: int
+    width: int
+    height_class: int
+    bandwidth: int
+
+
+class AudioFacts(BaseModel):
+    """An audio track that can be chosen."""
+
+    name: str
+    language: str
+    label: str
+    channels: int
+    default: bool
+
+
+class SeriesPlace(BaseModel):
+    """Where in a series a video is; a series has no title id of its own yet."""
+
+    title_id: str | None = None
+    title: str
+    season: int
+    episode: int
+
+
+class Metadata(BaseModel):
+    """All that a viewer can know of a video."""
+
+    video_id: str
+    title: str
+    description: str
+    kind: Kind
+    genres: list[str]
+    actors: list[str]
+    directors: list[str]
+    year: int | None
+    maturity: str | None
+    status: Status
+    duration_seconds: float | None
+    thumbnail_url: str | None
+    backdrop_url: str | None
+    renditions: list[RenditionFacts]
+    audio: list[AudioFacts]
+    subtitles: list[SubtitleSummary]
+    chapters: list[Chapter]
+    series: SeriesPlace | None
+
+
+class TitleAnswer(Metadata):
+    """A title; a film's id is that of its video."""
+
+    title_id: str
+
+
+class RowAnswer(BaseModel):
+    """A row of the home page, and why it is there."""
+
+    id: str
+    title: str
+    reason: str
+    items: list[Card]
+
+
+class HomeAnswer(BaseModel):
+    """The home page."""
+
+    rows: list[RowAnswer]
+
+
+class CategoryAnswer(BaseModel):
+    """A genre and how many videos it has."""
+
+    slug: str
+    name: str
+    count: int
+
+
+class RenditionProgress(BaseModel):
+    """How many of a rendition's segments are stored."""
+
+    name: str
+    kind: str
+    height: int
+    ready: int
+    total: int
+
+
+class AdminVideo(BaseModel):
+    """A video as administrators see it."""
+
+    video_id: str
+    title: str
+    description: str
+    kind: Kind
+    genres: list[str]
+    actors: list[str]
+    directors: list[str]
+    year: int | None
+    maturity: str | None
+    series: Episode | None
+    status: Status
+    reason: str | None
+    duration_seconds: float | None
+    thumbnail_url: str | None
+    backdrop_url: str | None
+    renditions: list[RenditionProgress]
+    size_bytes: int | None
+    upload_id: str | None
+    created_at: str
+    published_at: str | None
+
+
+class Added(BaseModel):
+    """A video that has just been added."""
+
+    video_id: str
+    status: Status
+
+
+def listed(results: list[T], total: int, page: int, limit: int) -> Listed[T]:
+    """The list shape of the contract."""
+    return Listed(results=results, total=total, page=page, has_more=page * limit < total)
+
+
+def _url(key: str | None) -> str | None:
+    return None if key is None else f"/api/v1/{key}"
+
+
+def card(item: Item) -> Card:
+    """A video in a row, with how far it has been watched."""
+    video = item.video
+    progress = None
+    if item.position_seconds is not None and item.duration_seconds is not None:
+        progress = ProgressAnswer(position=item.position_seconds, duration=item.duration_seconds)
+    return Card(
+        video_id=video.id,
+        title=video.details.title,
+        kind=video.details.kind,
+        year=video.details.year,
+        genres=list(video.details.genres),
+        duration_seconds=video.duration_seconds,
+        thumbnail_url=_url(video.poster_key),
+        backdrop_url=_url(video.backdrop_key),
+        progress=progress,
+    )
+
+
+def row_answer(row: Row) -> RowAnswer:
+    """A row of the home page."""
+    return RowAnswer(id=row.id, title=row.title, reason=row.reason, items=[card(item) for item in row.items])
+
+
+def category_answer(category: Category) -> CategoryAnswer:
+    """A genre."""
+    return CategoryAnswer(slug=category.slug, name=category.name, count=category.count)
+
+
+def metadata(video: Video) -> Metadata:
+    """All that a viewer can know of the video."""
+    details, summary = video.details, video.summary
+    series = details.series
+    return Metadata(
+        video_id=video.id,
+        title=details.title,
+        description=details.description,
+        kind=details.kind,
+        genres=list(details.genres),
+        actors=list(details.actors),
+        directors=list(details.directors),
+        year=details.year,
+        maturity=details.maturity,
+        status=video.status,
+        duration_seconds=video.duration_seconds,
+        thumbnail_url=_url(video.poster_key),
+        backdrop_url=_url(video.backdrop_key),
+        renditions=[
+            RenditionFacts(
+                name=r.name, height=r.height, width=r.width, height_class=r.height_class, bandwidth=r.bandwidth
+            )
+            for r in summary.renditions
+            if r.kind == "video"
+        ],
+        audio=[
+            AudioFacts(name=a.name, language=a.language, label=a.label, channels=a.channels, default=a.default)
+            for a in summary.audio
+        ],
+        subtitles=list(summary.subtitles),
+        chapters=list(summary.chapters),
+        series=None
+        if series is None
+        else SeriesPlace(title=series.title, season=series.season, episode=series.episode),
+    )
+
+
+def title_answer(video: Video) -> TitleAnswer:
+    """The title that the video is."""
+    return TitleAnswer(title_id=video.id, **dict(metadata(video)))
+
+
+def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
+    """The video as administrators see it; `ready` has segments stored and segments in all, by rendition name."""
+    details = video.details
+    renditions = []
+    for rendition in video.summary.renditions:
+        done = rendition.segments if video.status == "complete" else ready.get(rendition.name, (0, 0))[0]
+        renditions.append(
+            RenditionProgress(
+                name=rendition.name,
+                kind=rendition.kind,
+                height=rendition.height_class,
+                ready=done,
+                total=rendition.segments,
+            )
+        )
+    return AdminVideo(
+        video_id=video.id,
+        title=details.title,
+        description=details.description,
+        kind=details.kind,
+        genres=list(details.genres),
+        actors=list(details.actors),
+        directors=list(details.directors),
+        year=details.year,
+        maturity=details.maturity,
+        series=details.series,
+        status=video.status,
+        reason=video.reason,
+        duration_seconds=video.duration_seconds,
+        thumbnail_url=_url(video.poster_key),
+        backdrop_url=_url(video.backdrop_key),
+        renditions=renditions,
+        size_bytes=video.size_bytes,
+        upload_id=video.upload_id,
+        created_at=rfc3339(video.created_at),
+        published_at=None if video.published_at is None else rfc3339(video.published_at),
+    )

@@ -1,0 +1,166 @@
+"""Videos as values: what people know them by, and what is known of their pictures and sound."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ottserver.media import Chapter  # noqa: TC001 - summaries are rebuilt from the types of their fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from ottserver.media import Presentation, SourceReport
+
+Kind = Literal["film", "episode"]
+Status = Literal["probing", "playable", "complete", "failed"]
+WATCHABLE: tuple[Status, ...] = ("playable", "complete")
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Where in which series a video is."""
+
+    title: str
+    season: int
+    episode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What administrators say of a video."""
+
+    title: str
+    description: str = ""
+    kind: Kind = "film"
+    genres: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+    directors: tuple[str, ...] = ()
+    year: int | None = None
+    maturity: str | None = None
+    series: Episode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionSummary:
+    """One video rung or audio track."""
+
+    name: str
+    kind: Literal["video", "audio"]
+    height: int
+    """Pixels; 0 for audio."""
+    width: int
+    height_class: int
+    """The class that plans speak of: 480, 720, 1080 or 2160; 0 for audio."""
+    bandwidth: int
+    """Peak bits a second."""
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSummary:
+    """One audio track that can be chosen."""
+
+    name: str
+    language: str
+    label: str
+    channels: int
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleSummary:
+    """One subtitle track of the source."""
+
+    language: str
+    label: str
+    default: bool
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the probe and the planner found."""
+
+    renditions: tuple[RenditionSummary, ...] = ()
+    audio: tuple[AudioSummary, ...] = ()
+    subtitles: tuple[SubtitleSummary, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video of the catalog."""
+
+    id: str
+    details: Details
+    upload_id: str | None
+    source_id: str | None
+    """Nothing while its bytes are on their way."""
+    status: Status
+    reason: str | None
+    presentation_id: str | None
+    duration_seconds: float | None
+    size_bytes: int | None
+    summary: Summary
+    poster_key: str | None
+    backdrop_key: str | None
+    created_at: datetime
+    published_at: datetime | None
+
+    @property
+    def watchable(self) -> bool:
+        """Whether it can be played now."""
+        return self.status in WATCHABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A genre that some watchable video has."""
+
+    slug: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How far a source has come behind its probe, whatever facts have been read of it."""
+
+    presentation: Presentation | None = None
+    """Set once it can be played."""
+    complete: bool = False
+    reason: str | None = None
+    """Why it cannot be encoded."""
+    poster_key: str | None = None
+    backdrop_key: str | None = None
+
+
+def slug(genre: str) -> str:
+    """The genre as part of an address: letters, marks and digits of any script, parted by hyphens; may be empty."""
+    folded = unicodedata.normalize("NFKC", genre).casefold()
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in folded)
+    return "-".join(part for part in kept.split("-") if part)
+
+
+def with_report(summary: Summary, report: SourceReport) -> Summary:
+    """The summary with what only the probe knows."""
+    subtitles = tuple(SubtitleSummary(s.language, s.title, s.default, s.forced) for s in report.subtitles)
+    return Summary(summary.renditions, summary.audio, subtitles, report.chapters)
+
+
+def with_presentation(summary: Summary, presentation: Presentation) -> Summary:
+    """The summary with what the planner laid out."""
+    renditions = tuple(
+        RenditionSummary(r.name, r.kind, r.height, r.width, r.height_class, r.bandwidth, r.segments)
+        for r in presentation.renditions
+    )
+    audio = tuple(AudioSummary(r.name, r.language, r.label, r.channels, r.default) for r in presentation.audio)
+    return Summary(renditions, audio, summary.subtitles, summary.chapters)
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in their order, each once, whatever its capitals."""
+    return tuple({name.casefold(): name for name in reversed(list(names))}.values())[::-1]
