@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { call } from "../api/client.js";
 import { asProblem } from "../api/problem.js";
 import { useResource } from "../api/resource.js";
+import { refusal } from "../player/refusal.js";
 import { place } from "../router.js";
 import { money, quality as named } from "../format.js";
 import { Trouble } from "../ui/notice.js";
@@ -13,6 +14,7 @@ import { Trouble } from "../ui/notice.js";
 /** The plans with their prices; says why the visitor is here when a film asked for one. */
 export function Plans() {
   const film = place.value.query.get("film");
+  const refused = refusal.value && refusal.value.videoId === film ? refusal.value.sentence : "";
   const { data, problem, reload } = /** @type {import("../api/resource.js").Resource<{plans: Plan[]}>} */ (useResource("subscriptions"));
   const { data: own } = /** @type {import("../api/resource.js").Resource<Subscription>} */ (useResource("subscription"));
   if (problem) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
@@ -20,7 +22,7 @@ export function Plans() {
     <div class="page">
       <header>
         <h1>${film ? "Choose a plan to watch" : "Plans"}</h1>
-        <p class="lead">${film ? `“${film}” needs a plan. ` : ""}Every plan has every film. They differ in how sharp the picture is and how many screens can play at once.</p>
+        <p class="lead">${refused} Every plan has every film. They differ in how sharp the picture is and how many screens can play at once.</p>
       </header>
       <div class="plans">
         ${(data?.plans ?? []).map((plan) => html`<${PlanCard} key=${plan.id} plan=${plan} current=${own?.is_active && own.plan_id === plan.id} />`)}

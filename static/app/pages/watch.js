@@ -4,6 +4,7 @@ import { useResource } from "../api/resource.js";
 import { useGrant } from "../player/grant.js";
 import { EndedElsewhere, ScreensInUse } from "../player/overlays.js";
 import { FilmPlayer } from "../player/player.js";
+import { refusal } from "../player/refusal.js";
 import { goBack, navigate, place } from "../router.js";
 import { Notice, Trouble } from "../ui/notice.js";
 
@@ -48,7 +49,9 @@ export function Watch({ videoId }) {
     return () => removeEventListener("pageshow", onShow);
   }, []);
   useEffect(() => {
-    if (problem?.status === 402) navigate(`/plans?film=${encodeURIComponent(title)}`, { replace: true });
+    if (problem?.status !== 402) return;
+    refusal.set({ videoId, sentence: problem.detail });
+    navigate(`/plans?film=${encodeURIComponent(videoId)}`, { replace: true });
   }, [problem]);
 
   if (gone) return html`<${EndedElsewhere} sentence=${gone.sentence} onRetry=${() => restart(gone.at)} onBack=${back} />`;
@@ -64,7 +67,7 @@ export function Watch({ videoId }) {
   const url = place.value.query.get("engine") === "hls" ? grant.manifest_url : grant.dash_url;
   return html`
     <${FilmPlayer}
-      key=${grant.session_id}
+      key=${go.turn}
       grant=${grant}
       url=${url}
       startAt=${go.from ?? grant.resume_at}
@@ -72,10 +75,12 @@ export function Watch({ videoId }) {
       picture=${film?.backdrop_url ?? null}
       onBack=${back}
       onGone=${(/** @type {string} */ sentence, /** @type {number} */ at) => setGone({ sentence, at })}
-      onRestart=${(/** @type {number} */ from, /** @type {boolean} */ expired) => {
-        if (expired && Date.now() - renewed.current < RENEWAL_GAP) return;
-        if (expired) renewed.current = Date.now();
+      onRestart=${restart}
+      onExpired=${(/** @type {number} */ from) => {
+        if (Date.now() - renewed.current < RENEWAL_GAP) return false;
+        renewed.current = Date.now();
         restart(from);
+        return true;
       }}
     />
   `;

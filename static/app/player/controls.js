@@ -44,7 +44,7 @@ export function BottomChrome({ player, tracks }) {
         <media-time-display showduration notoggle></media-time-display>
         <span class="player-gap"></span>
         <media-captions-button></media-captions-button>
-        <media-settings-menu-button></media-settings-menu-button>
+        <media-settings-menu-button><${Icon} name="gear" slot="icon" /></media-settings-menu-button>
         <media-pip-button></media-pip-button>
         <media-fullscreen-button></media-fullscreen-button>
       </div>

@@ -18,7 +18,8 @@ import { useTracks } from "./tracks.js";
  * @property {string} title
  * @property {string | null} picture shown until the film's own first picture is there
  * @property {() => void} onBack
- * @property {(from: number, expired: boolean) => void} onRestart ask for a new permission and go on at `from` seconds
+ * @property {(from: number) => void} onRestart ask for a new permission and go on at `from` seconds
+ * @property {(from: number) => boolean} onExpired the permission ran out; whether another is asked for
  * @property {(sentence: string, at: number) => void} onGone the session was ended elsewhere
  */
 
@@ -28,11 +29,12 @@ import { useTracks } from "./tracks.js";
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRestart, onGone }) {
+export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRestart, onExpired, onGone }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
   const [failure, setFailure] = useState("");
+  const [opening, setOpening] = useState(true);
   const [ended, setEnded] = useState(false);
   const [stats, setStats] = useState(false);
   const [told, setTold] = useState({ text: "", turn: 0 });
@@ -46,8 +48,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()));
     const engine = openEngine(element, url, startAt, ({ sentence, expired }) => {
-      if (expired) onRestart(at(), true);
-      setFailure(sentence);
+      if (!expired || !onExpired(at())) setFailure(sentence);
     });
     setPlayer(engine.player);
     const stopScrubbing = seekOnRelease(box);
@@ -71,23 +72,28 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
     video.current.currentTime = 0;
     void video.current.play();
   };
+  const onPlaying = () => {
+    setOpening(false);
+    setEnded(false);
+  };
   const onDouble = (/** @type {MouseEvent} */ event) => {
     if (event.target !== video.current) return;
     dispatchEvent(new KeyboardEvent("keydown", { key: "f" }));
   };
   return html`
     <div class="stage" ref=${stage} onDblClick=${onDouble}>
-      <media-controller class="player" nohotkeys autohide="3">
-        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onPlaying=${() => setEnded(false)}></video>
+      <media-controller class="player ${opening ? "opening" : ""}" nohotkeys autohide="3">
+        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onLoadedData=${() => setOpening(false)} onPlaying=${onPlaying}></video>
         ${picture && html`<media-poster-image slot="poster" src=${picture}></media-poster-image>`}
         <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
         <${TopChrome} title=${title} onBack=${onBack} />
         <${MiddleChrome} />
         <${BottomChrome} player=${player} tracks=${tracks} />
+        ${opening && !failure && html`<p class="player-opening" noautohide role="status"><span class="spinner"></span><span class="unseen">The film is being opened</span></p>`}
         ${told.text && html`<p key=${told.turn} class="player-told" noautohide aria-hidden="true">${told.text}</p>`}
         ${stats && player && video.current && html`<${Stats} video=${video.current} player=${player} onClose=${() => setStats(false)} />`}
         ${ended && !failure && html`<${TheEnd} title=${title} onAgain=${again} onBack=${onBack} />`}
-        ${failure && html`<${Broken} sentence=${failure} onRetry=${() => onRestart(video.current?.currentTime || startAt, false)} onBack=${onBack} />`}
+        ${failure && html`<${Broken} sentence=${failure} onRetry=${() => onRestart(video.current?.currentTime || startAt)} onBack=${onBack} />`}
       </media-controller>
     </div>
   `;

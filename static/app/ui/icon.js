@@ -16,6 +16,7 @@ const OUTLINES = {
   film: "M4 5.5h16v13H4zM8 5.5v13M16 5.5v13M4 9.8h4M4 14.2h4M16 9.8h4M16 14.2h4",
   alert: "M12 8.5v5M12 16.8v.1M10.4 4.2 2.9 17.3a1.85 1.85 0 0 0 1.6 2.8h15a1.85 1.85 0 0 0 1.6-2.8L13.6 4.2a1.85 1.85 0 0 0-3.2 0Z",
   screens: "M3 5h13v9H3zM7 18h5M19 9h2v9h-5",
+  gear: "M4 7.5h8.5M17.5 7.5H20M4 16.5h2.5M11.5 16.5H20M15 10a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5ZM9 19a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5Z",
   lock: "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
 };
 
@@ -23,13 +24,13 @@ const PLAY = "M7 5.3c0-1 1.05-1.6 1.9-1.1l11 6.7c.8.5.8 1.7 0 2.2l-11 6.7c-.85.5
 
 /**
  * A picture beside words; never the only name of anything.
- * @param {{name: string, class?: string}} props
+ * @param {{name: string, class?: string, slot?: string}} props
  */
-export function Icon({ name, class: extra = "" }) {
+export function Icon({ name, class: extra = "", slot }) {
   if (name === "play") {
     return html`<svg class="icon solid ${extra}" viewBox="0 0 24 24" aria-hidden="true"><path d=${PLAY} /></svg>`;
   }
-  return html`<svg class="icon ${extra}" viewBox="0 0 24 24" aria-hidden="true"><path d=${OUTLINES[name]} /></svg>`;
+  return html`<svg class="icon ${extra}" viewBox="0 0 24 24" aria-hidden="true" slot=${slot}><path d=${OUTLINES[name]} /></svg>`;
 }
 
 /** The mark of the house: a lamp's light, which is a play button. */
