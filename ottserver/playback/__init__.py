@@ -1,0 +1,1 @@
+"""Playback: sessions as leases on screens, resume positions, history."""

@@ -1,0 +1,169 @@
+"""What keeps sessions true without anybody calling: after a restart, for silent players, when others leave.
+
+A player that only fetches segments (a plain HLS player on a TV) counts as alive by what it fetches. One that neither
+fetches nor says anything loses its screen with its lease, and its session a while later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from ottserver.clock import utcnow
+from ottserver.errors import OttError
+from ottserver.playback.store import HistoryStore, SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from ottserver.backends.database import Database
+    from ottserver.events import AccountDeleted, VideoRemoved
+    from ottserver.playback.models import Session
+    from ottserver.playback.screens import Screens
+    from ottserver.playback.service import Tickets
+
+log = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 600.0
+"""After this long without a word a session ends: a paused TV player has been left, a laptop was shut."""
+ENDED_KEPT = timedelta(days=7)
+BATCH = 500
+RESTORED_LIMIT = 20_000
+REVOKED_LIMIT = 200_000
+
+
+class Activity(Protocol):
+    """What playback needs of delivery to notice players that send no heartbeats."""
+
+    def take_active(self) -> set[str]:
+        """The sessions that have fetched media since this was last asked."""
+        ...
+
+
+class Keeper:
+    """Tends the sessions of one process."""
+
+    def __init__(
+        self,
+        database: Database,
+        screens: Screens,
+        *,
+        tickets: Tickets,
+        activity: Activity,
+        every_seconds: float,
+        ticket_seconds: float,
+        now: Callable[[], datetime] = utcnow,
+    ) -> None:
+        """Look after sessions `every_seconds`; `ticket_seconds` is how long a ticket, and so a revocation, lives."""
+        self._database = database
+        self._screens = screens
+        self._tickets = tickets
+        self._activity = activity
+        self._every = every_seconds
+        self._ticket = timedelta(seconds=ticket_seconds)
+        self._silence = timedelta(seconds=max(SILENCE_SECONDS, 4 * screens.lease_seconds))
+        self._now = now
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Restore what a restart has lost, then tend sessions while the context lasts."""
+        await self.restore()
+        task = asyncio.create_task(self._tend_for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def restore(self) -> None:
+        """Give screens back to players that were alive a moment ago, and refuse the tickets of ended sessions again."""
+        moment = self._now()
+        lease = timedelta(seconds=self._screens.lease_seconds)
+        async with self._database.reading() as connection:
+            store = SessionStore(connection)
+            alive = await store.seen_since(moment - lease, RESTORED_LIMIT)
+            ended = await store.ended_since(moment - self._ticket, REVOKED_LIMIT)
+        for session in alive:
+            await self._screens.take(session)
+        for session_id in ended:
+            self._tickets.revoke(session_id)
+
+    async def _tend_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.tend()
+            except OttError as error:
+                log.warning("sessions could not be tended, trying again in %s s: %s", self._every, error)
+
+    async def tend(self) -> None:
+        """Keep the screens of those who fetch, end those who have long been silent, forget those long ended."""
+        active = sorted(self._activity.take_active())
+        for start in range(0, len(active), BATCH):
+            await self._keep(active[start : start + BATCH])
+        moment = self._now()
+        async with self._database.reading() as connection:
+            store = SessionStore(connection)
+            silent = await store.silent_since(moment - self._silence, BATCH)
+            old = await store.long_ended(moment - ENDED_KEPT, BATCH)
+        if silent:
+            await self._end((session, session.last_seen_at) for session in silent)
+        if old:
+            async with self._database.writing() as work:
+                await SessionStore(work.connection).forget(old)
+
+    async def _keep(self, ids: list[str]) -> None:
+        """Renew the leases of sessions that fetch; one that gets no screen back has no right to go on."""
+        moment = self._now()
+        async with self._database.reading() as connection:
+            sessions = await SessionStore(connection).open_among(ids)
+        kept: list[str] = []
+        surplus: list[Session] = []
+        for session in sessions:
+            if await self._screens.renew(session.account_id, session.id) or await self._screens.take(session):
+                kept.append(session.id)
+            else:
+                surplus.append(session)
+        unheard = moment - timedelta(seconds=self._screens.lease_seconds)
+        quiet = {session.id for session in sessions if session.last_seen_at < unheard}
+        if silent := [session_id for session_id in kept if session_id in quiet]:
+            async with self._database.writing() as work:
+                await SessionStore(work.connection).seen(silent, moment)
+        if surplus:
+            await self._end((session, moment) for session in surplus)
+
+    async def _end(self, sessions: Iterable[tuple[Session, datetime]]) -> None:
+        ended: list[Session] = []
+        async with self._database.writing() as work:
+            for session, at in sessions:
+                if await SessionStore(work.connection).end(session.id, at):
+                    ended.append(session)
+        await self._shut_out(ended)
+
+    async def _shut_out(self, sessions: Iterable[Session]) -> None:
+        for session in sessions:
+            self._tickets.revoke(session.id)
+            await self._screens.release(session.account_id, session.id)
+
+    async def account_deleted(self, fact: AccountDeleted) -> None:
+        """End what the account plays and forget what it watched. Doing it again does nothing."""
+        moment = self._now()
+        async with self._database.reading() as connection:
+            playing = await SessionStore(connection).open_of(account_id=fact.account_id)
+        await self._end((session, moment) for session in playing)
+        async with self._database.writing() as work:
+            await SessionStore(work.connection).anonymise(fact.account_id, moment)
+            await HistoryStore(work.connection).erase(account_id=fact.account_id)
+
+    async def video_removed(self, fact: VideoRemoved) -> None:
+        """End whatever plays the video and forget who watched it. Doing it again does nothing."""
+        moment = self._now()
+        async with self._database.reading() as connection:
+            playing = await SessionStore(connection).open_of(video_id=fact.video_id)
+        await self._end((session, moment) for session in playing)
+        async with self._database.writing() as work:
+            await HistoryStore(work.connection).erase(video_id=fact.video_id)
