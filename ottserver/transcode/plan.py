@@ -84,6 +84,11 @@ def presentation_id(plan: EncodingPlan, sha256: str) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def digest(init: bytes) -> str:
+    """SHA-256 of an init segment: a media segment fits it only when its own encoder wrote the same one."""
+    return hashlib.sha256(init).hexdigest()
+
+
 def present(plan: EncodingPlan, *, identity: str, source_id: str, inits: Mapping[str, InitSegment]) -> Presentation:
     """What manifests announce; `inits` has the init segment of every rendition by name."""
     grid = grid_of(plan)

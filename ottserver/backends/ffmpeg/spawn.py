@@ -69,4 +69,7 @@ async def end_child(process: asyncio.subprocess.Process) -> None:
             process.kill()
     if process.stdin is not None:
         process.stdin.close()
+    if process.stdout is not None:
+        # What is left in the pipe: a pipe that is not read to its end is never closed.
+        await process.stdout.read()
     await process.wait()

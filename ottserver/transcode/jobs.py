@@ -1,0 +1,48 @@
+"""Jobs that workers do, as values that cross the pipe. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Lane = Literal["urgent", "background"]
+"""`urgent`: a player waits for it; `background`: made ahead of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
+
+    kind: Literal["init", "video", "audio", "artwork"]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a job made: what it is, and its bytes."""
+
+    about: Mapping[str, Any]
+    data: bytes
+
+
+def init_job(plan_json: str) -> Job:
+    """Make the init segment of every rendition; items are about `rendition` and `codecs`."""
+    return Job("init", {"plan": plan_json})
+
+
+def video_job(plan_json: str, path: str, rungs: list[str], index: int) -> Job:
+    """Make segment `index` of the named rungs from one decoding; items are about `rendition`, `index` and `init`, its digest."""
+    return Job("video", {"plan": plan_json, "path": path, "rungs": rungs, "index": index})
+
+
+def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> Job:
+    """Make `count` segments of a track from one decoding; items are about `rendition`, `index` and `init`, its digest."""
+    return Job("audio", {"plan": plan_json, "path": path, "track": track, "first": first, "count": count})
+
+
+def artwork_job(plan_json: str, path: str) -> Job:
+    """Make pictures of the film; items are about `picture`: "poster" or "backdrop"."""
+    return Job("artwork", {"plan": plan_json, "path": path})

@@ -1,0 +1,285 @@
+"""Transcode's use cases: plan a source, hand out its segments, fill the rest, and forget it.
+
+A segment is a pure function of source, rendition and index, so any process may make any of them at any time; the blob store
+says which exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ottserver.backends.blobs import BlobMissing
+from ottserver.errors import Busy, NotFound
+from ottserver.events import ArtworkReady, PresentationComplete, PresentationFailed, PresentationPlayable
+from ottserver.media import init_key, segment_key
+from ottserver.transcode import store
+from ottserver.transcode.demand import Demand
+from ottserver.transcode.models import InitSegment
+from ottserver.transcode.plan import PLAN, PRESENTATION, digest, make_plan, present, presentation_id
+from ottserver.transcode.pool import JobFailed, Pool
+from ottserver.transcode.scheduler import Scheduler
+from ottserver.transcode.studio import Studio, artwork_key
+from ottserver.transcode.title import Title
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ottserver.backends.blobs import Blobs
+    from ottserver.backends.database import Database
+    from ottserver.events import SourceReady, SourceRemoved
+    from ottserver.media import Presentation, Rendition
+    from ottserver.transcode.models import EncoderSettings, EncodingPlan
+    from ottserver.transcode.store import Stored
+    from ottserver.transcode.title import Progress
+
+_log = logging.getLogger(__name__)
+_KEPT_TITLES = 512
+_LEAST_PRIORITY = 19
+_MAX_THREADS = 8
+
+
+class TranscodeService:
+    """The transcode room. Enter `running()` before anything else is asked of it."""
+
+    def __init__(self, database: Database, blobs: Blobs, settings: EncoderSettings, progress: Progress) -> None:
+        """Keep rows in `database`, segments in `blobs`, and tell `progress` how far each title is."""
+        self._database = database
+        self._blobs = blobs
+        self._settings = settings
+        self._progress = progress
+        threads = min(os.cpu_count() or 1, _MAX_THREADS)
+        self.pool = Pool(
+            lanes={
+                "urgent": (settings.urgent_workers, 0, threads),
+                "background": (settings.background_workers, _LEAST_PRIORITY, 1),
+            },
+            timeout_seconds=settings.job_timeout_seconds,
+        )
+        self._studio = Studio(blobs, self.pool)
+        self._demand = Demand(self._studio, limit=settings.queue_limit)
+        self._scheduler = Scheduler(self._studio, self, self._demand.quiet, workers=settings.background_workers)
+        self._titles: dict[str, Title] = {}
+        self._loading = asyncio.Lock()
+
+    @asynccontextmanager
+    async def running(self, *, fill: bool = True) -> AsyncIterator[None]:
+        """Work while the context lasts; with `fill`, also ahead of time, going on with what was left unfinished."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.pool.running())
+            await stack.enter_async_context(self._demand.running())
+            if fill:
+                await stack.enter_async_context(self._scheduler.running())
+                await self._resume()
+            try:
+                yield
+            finally:
+                for title in self._titles.values():
+                    title.hush()
+
+    async def _resume(self) -> None:
+        async with self._database.reading() as connection:
+            unfinished = await store.unfinished(connection)
+        for identity in unfinished:
+            title = await self._title(identity)
+            if title is not None:
+                self._scheduler.add(title)
+
+    # Facts
+
+    async def on_source_ready(self, fact: SourceReady) -> None:
+        """Plan the source and announce its presentation; nothing happens when that was done before."""
+        plan = make_plan(fact.report, self._settings)
+        identity = presentation_id(plan, fact.sha256)
+        async with self._database.reading() as connection:
+            before = await store.of_source(connection, fact.source_id)
+        if before is None or before.id != identity or before.state == "failed":
+            try:
+                stored = await self._planned(plan, identity, fact)
+            except JobFailed as failure:
+                await self._unplayable(plan, identity, fact, f"The film cannot be encoded: {failure}")
+                return
+            if before is not None and before.id != identity:
+                await self._forget(before.id)
+            if (known := self._titles.get(identity)) is not None:
+                # Another source has the same bytes: its segments serve both, its pictures are announced for each.
+                known.artwork_due = True
+            _log.info("source %s is playable as presentation %s", fact.source_id, stored.id)
+        title = await self._title(identity)
+        if title is not None:
+            self._scheduler.add(title)
+
+    async def _planned(self, plan: EncodingPlan, identity: str, fact: SourceReady) -> Stored:
+        text = PLAN.dump_json(plan).decode()
+        items = await self._studio.inits(text)
+        await self._studio.publish_inits(identity, items)
+        inits = {name: InitSegment(name, item.about["codecs"], item.data) for name, item in items.items()}
+        presentation = present(plan, identity=identity, source_id=fact.source_id, inits=inits)
+        stored = store.Stored(
+            source_id=fact.source_id,
+            id=identity,
+            source_key=fact.blob_key,
+            sha256=fact.sha256,
+            plan=text,
+            presentation=PRESENTATION.dump_json(presentation).decode(),
+            inits={name: digest(init.data) for name, init in inits.items()},
+            state="playable",
+            reason=None,
+            artwork=False,
+        )
+        async with self._database.writing() as work:
+            await store.save(work.connection, stored)
+            await work.announce(PresentationPlayable(fact.source_id, presentation))
+        return stored
+
+    async def _unplayable(self, plan: EncodingPlan, identity: str, fact: SourceReady, reason: str) -> None:
+        stored = store.Stored(
+            source_id=fact.source_id,
+            id=identity,
+            source_key=fact.blob_key,
+            sha256=fact.sha256,
+            plan=PLAN.dump_json(plan).decode(),
+            presentation="",
+            inits={},
+            state="failed",
+            reason=reason,
+            artwork=False,
+        )
+        async with self._database.writing() as work:
+            await store.save(work.connection, stored)
+            await work.announce(PresentationFailed(fact.source_id, reason))
+
+    async def on_source_removed(self, fact: SourceRemoved) -> None:
+        """Stop all work on the source and remove what was made of it."""
+        async with self._database.reading() as connection:
+            stored = await store.of_source(connection, fact.source_id)
+        if stored is None:
+            return
+        await self._forget(stored.id, leaving=fact.source_id)
+        async with self._database.writing() as work:
+            await store.remove(work.connection, fact.source_id)
+
+    async def _forget(self, identity: str, leaving: str | None = None) -> None:
+        """Erase a presentation unless another source than the one that is leaving has the same."""
+        async with self._database.reading() as connection:
+            others = [row for row in await store.of_presentation(connection, identity) if row.source_id != leaving]
+        if others:
+            return
+        title = self._titles.pop(identity, None)
+        if title is not None:
+            title.gone = True
+            title.hush()
+            await self._scheduler.drop(title)
+            await self._demand.drop(title)
+        await self._studio.erase(identity)
+
+    # What became of titles
+
+    async def completed(self, title: Title) -> None:
+        """Every segment exists: announced once."""
+        async with self._database.writing() as work:
+            for source_id in await store.complete(work.connection, title.id):
+                await work.announce(PresentationComplete(source_id, title.id))
+
+    async def drawn(self, title: Title, *, found: bool) -> None:
+        """Artwork is in the blob store, or there is nothing to be seen in the film."""
+        keys = artwork_key(title.id, "poster"), artwork_key(title.id, "backdrop")
+        async with self._database.writing() as work:
+            for source_id in await store.drawn(work.connection, title.id):
+                if found:
+                    await work.announce(ArtworkReady(source_id, *keys))
+
+    async def damaged(self, title: Title, reason: str) -> None:
+        """A part could not be made; the reason is kept and the rest stays playable."""
+        async with self._database.writing() as work:
+            await store.note(work.connection, title.id, reason)
+
+    # Players
+
+    async def presentation(self, presentation_id: str) -> Presentation | None:
+        """The presentation, or nothing when there is none of that id."""
+        title = await self._title(presentation_id)
+        return None if title is None else title.presentation
+
+    async def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
+        """Segments that exist and segments in all, by rendition; empty for an unknown presentation."""
+        title = await self._title(presentation_id)
+        if title is None:
+            return {}
+        await self._studio.list(title)
+        return title.map.counts()
+
+    async def init(self, presentation_id: str, rendition: str) -> bytes:
+        """The init segment of a rendition. Raises `NotFound`, or `Busy` when it is lost and cannot be made again."""
+        title, chosen = await self._rendition(presentation_id, rendition)
+        key = init_key(title.id, chosen.name)
+        try:
+            return await self._blobs.get(key)
+        except BlobMissing:
+            _log.warning("the init segments of presentation %s are lost: making them again", title.id)
+        try:
+            items = await self._studio.inits(title.plan)
+        except JobFailed as failure:
+            message = f"The init segment of {chosen.name} could not be made: {failure}"
+            raise Busy(message) from failure
+        await self._studio.publish_inits(title.id, items)
+        return items[chosen.name].data
+
+    async def segment(self, presentation_id: str, rendition: str, index: int) -> bytes:
+        """A media segment, made now when it is missing; the bytes are what the blob store holds.
+
+        Raises `NotFound` for unknown names and indices, `Busy` when the queue is full or the segment could not be made.
+        """
+        title, chosen = await self._rendition(presentation_id, rendition)
+        if not 0 <= index < chosen.segments:
+            message = f"There is no segment {index} in {chosen.name}: it has {chosen.segments}, counted from 0."
+            raise NotFound(message)
+        try:
+            return await self._blobs.get(segment_key(title.id, chosen.name, index))
+        except BlobMissing:
+            return await self._demand.segment(title, chosen.name, index)
+
+    async def _rendition(self, presentation_id: str, rendition: str) -> tuple[Title, Rendition]:
+        title = await self._title(presentation_id)
+        chosen = None if title is None else title.presentation.rendition(rendition)
+        if title is None or chosen is None:
+            message = "There is no such rendition."
+            raise NotFound(message)
+        return title, chosen
+
+    async def _title(self, presentation_id: str) -> Title | None:
+        """The title in hand, loaded from its row when it is not yet."""
+        title = self._titles.get(presentation_id)
+        if title is not None:
+            return title
+        async with self._loading:
+            if presentation_id in self._titles:
+                return self._titles[presentation_id]
+            async with self._database.reading() as connection:
+                rows = await store.of_presentation(connection, presentation_id)
+            if not rows:
+                return None
+            row = rows[0]
+            title = Title(
+                await asyncio.to_thread(PRESENTATION.validate_json, row.presentation),
+                plan=row.plan,
+                source_key=row.source_key,
+                inits=row.inits,
+                artwork_due=not all(row.artwork for row in rows),
+                progress=self._progress,
+            )
+            self._make_room()
+            self._titles[presentation_id] = title
+            return title
+
+    def _make_room(self) -> None:
+        """Forget titles that nobody works on when too many are in hand; their rows have them."""
+        if len(self._titles) >= _KEPT_TITLES:
+            for identity, title in list(self._titles.items()):
+                if not title.work and not self._scheduler.has(title):
+                    del self._titles[identity]
+                    title.hush()
+                    return

@@ -1,0 +1,120 @@
+"""SQL of the transcode room: one row per source that has been planned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import sqlalchemy as sa
+
+from ottserver.backends.database.schema import ID, UtcDateTime, metadata
+from ottserver.clock import utcnow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+State = Literal["playable", "complete", "failed"]
+
+_LONG = sa.Text(2**24 - 1)
+# A day's film has some hundred thousand boundaries: more than MySQL's plain TEXT holds.
+
+presentations = sa.Table(
+    "presentations",
+    metadata,
+    sa.Column("source_id", ID, primary_key=True),
+    sa.Column("id", sa.String(32), nullable=False, index=True),
+    sa.Column("source_key", sa.String(512), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("plan", _LONG, nullable=False),
+    sa.Column("presentation", _LONG, nullable=False),
+    sa.Column("inits", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=True),
+    sa.Column("artwork", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+"""`presentation` is empty when `state` is failed. `inits` has the digest of every init segment; `artwork` says it was announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One row."""
+
+    source_id: str
+    id: str
+    source_key: str
+    sha256: str
+    plan: str
+    presentation: str
+    inits: Mapping[str, str]
+    state: State
+    reason: str | None
+    artwork: bool
+
+
+_COLUMNS = [column for column in presentations.c if column.name != "created_at"]
+
+
+def _stored(row: sa.Row[tuple[object, ...]]) -> Stored:
+    fields = dict(row._mapping)  # noqa: SLF001 - public in SQLAlchemy, the underscore keeps column names free
+    return Stored(**{**fields, "inits": json.loads(fields["inits"])})
+
+
+async def save(connection: AsyncConnection, stored: Stored) -> None:
+    """Write the row, in place of one that the source has already."""
+    await connection.execute(sa.delete(presentations).where(presentations.c.source_id == stored.source_id))
+    values = {column.name: getattr(stored, column.name) for column in _COLUMNS}
+    values["inits"] = json.dumps(dict(stored.inits))
+    await connection.execute(sa.insert(presentations).values(**values, created_at=utcnow()))
+
+
+async def of_source(connection: AsyncConnection, source_id: str) -> Stored | None:
+    """The row of a source."""
+    found = await connection.execute(sa.select(*_COLUMNS).where(presentations.c.source_id == source_id))
+    row = found.one_or_none()
+    return None if row is None else _stored(row)
+
+
+async def of_presentation(connection: AsyncConnection, presentation_id: str) -> list[Stored]:
+    """The rows of a presentation that can be played: one per source with the same bytes."""
+    query = sa.select(*_COLUMNS).where(presentations.c.id == presentation_id, presentations.c.state != "failed")
+    return [_stored(row) for row in await connection.execute(query.order_by(presentations.c.source_id))]
+
+
+async def unfinished(connection: AsyncConnection) -> list[str]:
+    """Ids of presentations with work left, in the order in which their sources came."""
+    left = sa.or_(presentations.c.state == "playable", sa.not_(presentations.c.artwork))
+    query = sa.select(presentations.c.id).where(presentations.c.state != "failed", left)
+    found = await connection.execute(query.order_by(presentations.c.source_id))
+    return list(dict.fromkeys(found.scalars()))
+
+
+async def complete(connection: AsyncConnection, presentation_id: str) -> list[str]:
+    """Turn playable rows into complete ones; the sources for which that is news."""
+    chosen = sa.and_(presentations.c.id == presentation_id, presentations.c.state == "playable")
+    sources = list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
+    await connection.execute(sa.update(presentations).where(chosen).values(state="complete", reason=None))
+    return sources
+
+
+async def drawn(connection: AsyncConnection, presentation_id: str) -> list[str]:
+    """Note that artwork was made; the sources for which that is news."""
+    chosen = sa.and_(presentations.c.id == presentation_id, sa.not_(presentations.c.artwork))
+    sources = list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
+    await connection.execute(sa.update(presentations).where(chosen).values(artwork=True))
+    return sources
+
+
+async def note(connection: AsyncConnection, presentation_id: str, reason: str) -> None:
+    """Keep why a part of the presentation could not be made."""
+    await connection.execute(
+        sa.update(presentations).where(presentations.c.id == presentation_id).values(reason=reason)
+    )
+
+
+async def remove(connection: AsyncConnection, source_id: str) -> None:
+    """Delete the row of a source."""
+    await connection.execute(sa.delete(presentations).where(presentations.c.source_id == source_id))

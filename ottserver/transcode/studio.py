@@ -1,0 +1,114 @@
+"""Makes segments of titles with the pool and publishes them: the one place where bytes enter the blob store."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ottserver.backends.blobs import BlobMissing
+from ottserver.errors import NotFound
+from ottserver.media import init_key, segment_key
+from ottserver.transcode import jobs
+from ottserver.transcode.pool import JobFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ottserver.backends.blobs import Blobs
+    from ottserver.transcode.jobs import Item, Job, Lane
+    from ottserver.transcode.pool import Pool
+    from ottserver.transcode.segmentmap import Work
+    from ottserver.transcode.title import Title
+
+_log = logging.getLogger(__name__)
+_SEGMENT = ".m4s"
+
+
+def artwork_key(presentation_id: str, picture: str) -> str:
+    """Blob key of a picture made from the film: "poster" or "backdrop"."""
+    return f"artwork/{presentation_id}/{picture}.jpg"
+
+
+class Studio:
+    """Turns work on a title into blobs."""
+
+    def __init__(self, blobs: Blobs, pool: Pool) -> None:
+        """Publish to `blobs` what `pool` makes."""
+        self._blobs = blobs
+        self._pool = pool
+
+    async def list(self, title: Title) -> None:
+        """Let the title's map know what is in the blob store, once."""
+        async with title.listing:
+            if title.listed:
+                return
+            async for info in self._blobs.list(f"presentations/{title.id}"):
+                _, _, rendition, name = info.key.split("/", 3)
+                number = name.removesuffix(_SEGMENT)
+                if number != name and number.isdecimal():
+                    title.map.add(rendition, int(number))
+            title.listed = True
+
+    async def segments(
+        self, title: Title, work: Work, lane: Lane, *, started: Callable[[], None] | None = None
+    ) -> dict[tuple[str, int], bytes]:
+        """Make and publish segments; their published bytes by rendition and index.
+
+        Raises `JobFailed`, and `NotFound` when the title was removed meanwhile.
+        """
+        sound = work.kind == "audio"
+        try:
+            async with self._blobs.local(title.source_key) as path:
+                if sound:
+                    job = jobs.audio_job(title.plan, str(path), work.renditions[0], work.first, work.count)
+                else:
+                    job = jobs.video_job(title.plan, str(path), list(work.renditions), work.first)
+                # Sound is made in a moment and lets a player begin as soon as there is a picture: it goes first.
+                items = await self._pool.run(lane, job, priority=0 if sound else 1, started=started)
+        except BlobMissing:
+            message = "the source's bytes are not in the blob store"
+            raise JobFailed(message) from None
+        return {(item.about["rendition"], item.about["index"]): await self._publish(title, item) for item in items}
+
+    async def _publish(self, title: Title, item: Item) -> bytes:
+        rendition, index = item.about["rendition"], item.about["index"]
+        if item.about["init"] != title.inits[rendition]:
+            message = "the encoder is not the one that made the init segment: the title has to be planned again"
+            raise JobFailed(message)
+        if title.gone:
+            message = "The film was removed."
+            raise NotFound(message)
+        key = segment_key(title.id, rendition, index)
+        data = item.data if await self._blobs.create(key, item.data) else await self._blobs.get(key)
+        title.add(rendition, index)
+        return data
+
+    async def inits(self, plan: str, lane: Lane = "urgent") -> dict[str, Item]:
+        """The init segment of every rendition of a plan (as JSON), by name. Raises `JobFailed`."""
+        return {item.about["rendition"]: item for item in await self._pool.run(lane, jobs.init_job(plan))}
+
+    async def publish_inits(self, presentation_id: str, inits: dict[str, Item]) -> None:
+        """Write the init segments."""
+        for name, item in inits.items():
+            await self._blobs.put(init_key(presentation_id, name), item.data)
+
+    async def artwork(self, title: Title) -> bool:
+        """Make and publish the pictures; whether there are any. Raises `JobFailed`."""
+        try:
+            async with self._blobs.local(title.source_key) as path:
+                job: Job = jobs.artwork_job(title.plan, str(path))
+                items = await self._pool.run("background", job)
+        except BlobMissing:
+            message = "the source's bytes are not in the blob store"
+            raise JobFailed(message) from None
+        if title.gone:
+            return False
+        for item in items:
+            await self._blobs.put(artwork_key(title.id, item.about["picture"]), item.data)
+        return bool(items)
+
+    async def erase(self, presentation_id: str) -> None:
+        """Remove every blob of a presentation."""
+        await self._blobs.delete_folder(f"presentations/{presentation_id}")
+        await self._blobs.delete_folder(f"artwork/{presentation_id}")
+        _log.info("removed all segments of presentation %s", presentation_id)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ottserver.errors import Busy, NotFound
+from ottserver.events import ArtworkReady, PresentationComplete, PresentationPlayable, SourceRemoved
+from ottserver.media import init_key, segment_key
+from tests.transcode.clips import numbers_in
+from tests.transcode.room import BLOB_KEY, SOURCE_ID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ottserver.media import Presentation
+    from tests.transcode.room import OpenRoom, Room
+
+
+async def planned(room: Room, opened: OpenRoom) -> Presentation:
+    await opened.service.on_source_ready(room.ready)
+    fact = await opened.fact(PresentationPlayable)
+    assert isinstance(fact, PresentationPlayable)
+    return fact.presentation
+
+
+async def test_planned_source_is_announced_with_manifest_facts_and_its_init_segments_exist(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+
+        assert presentation == await opened.service.presentation(presentation.id)
+        assert presentation.duration_seconds == 8.6
+        assert [rendition.name for rendition in presentation.renditions] == ["v480", "a0"]
+        video, audio = presentation.renditions
+        assert video.codecs.startswith("avc1.4d40")
+        assert audio.codecs == "mp4a.40.2"
+        assert video.boundaries == (0, 50_000, 100_000, 150_000, 215_000)
+        for rendition in presentation.renditions:
+            init = await opened.service.init(presentation.id, rendition.name)
+            assert init == await opened.blobs.get(init_key(presentation.id, rendition.name))
+
+
+async def test_source_announced_twice_is_planned_once(room: Room) -> None:
+    async with room.open() as opened:
+        await opened.service.on_source_ready(room.ready)
+        await opened.service.on_source_ready(room.ready)
+        assert len(await opened.facts()) == 1
+
+
+async def test_segments_from_the_room_play_to_the_last_frame(room: Room, tmp_path: Path) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        parts = [await opened.service.segment(presentation.id, "v480", index) for index in (3, 0, 2, 1)]
+        whole = await opened.service.init(presentation.id, "v480") + parts[1] + parts[3] + parts[2] + parts[0]
+    film = tmp_path / "whole.mp4"
+    film.write_bytes(whole)
+    assert numbers_in(film) == list(range(215))
+
+
+async def test_many_who_want_one_segment_get_the_published_bytes_of_one_job(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        made = await asyncio.gather(*(opened.service.segment(presentation.id, "v480", 1) for _ in range(20)))
+        assert len(set(made)) == 1
+        assert made[0] == await opened.blobs.get(segment_key(presentation.id, "v480", 1))
+
+
+async def test_segment_published_by_somebody_else_first_is_the_one_handed_out(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        key = segment_key(presentation.id, "v480", 2)
+        waiting = asyncio.create_task(opened.service.segment(presentation.id, "v480", 2))
+        await asyncio.sleep(0)
+        await opened.blobs.create(key, b"theirs")
+        assert await waiting == b"theirs"
+        assert await opened.service.segment(presentation.id, "v480", 2) == b"theirs"
+
+
+@pytest.mark.parametrize(("rendition", "index"), [("v480", 4), ("v480", -1), ("v999", 0), ("../v480", 0), ("", 0)])
+async def test_unknown_rendition_or_index_is_not_found(room: Room, rendition: str, index: int) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        with pytest.raises(NotFound):
+            await opened.service.segment(presentation.id, rendition, index)
+        with pytest.raises(NotFound):
+            await opened.service.segment("0" * 32, "v480", 0)
+        assert await opened.service.presentation("0" * 32) is None
+
+
+async def test_background_fills_every_segment_draws_artwork_and_says_so_once(room: Room) -> None:
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        complete = await opened.fact(PresentationComplete)
+        assert complete == PresentationComplete(SOURCE_ID, presentation.id)
+        drawn = await opened.fact(ArtworkReady)
+        assert isinstance(drawn, ArtworkReady)
+        for key in (drawn.poster_key, drawn.backdrop_key):
+            assert (await opened.blobs.get(key)).startswith(b"\xff\xd8\xff")
+        assert await opened.service.readiness(presentation.id) == {"v480": (4, 4), "a0": (4, 4)}
+        assert opened.watcher.seen[-1] == {
+            "source_id": SOURCE_ID,
+            "presentation_id": presentation.id,
+            "renditions": {"v480": [4, 4], "a0": [4, 4]},
+            "complete": True,
+        }
+    async with room.open(fill=True) as opened:
+        await asyncio.sleep(0.2)
+        kinds = [type(fact) for fact in await opened.facts()]
+        assert len(kinds) == len(set(kinds)) == 3
+
+
+async def test_restart_goes_on_where_the_blob_store_says(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        kept = await opened.service.segment(presentation.id, "v480", 2)
+        assert await opened.service.readiness(presentation.id) == {"v480": (1, 4), "a0": (0, 4)}
+    async with room.open(fill=True) as opened:
+        await opened.fact(PresentationComplete)
+        assert await opened.service.segment(presentation.id, "v480", 2) == kept
+        assert await opened.service.readiness(presentation.id) == {"v480": (4, 4), "a0": (4, 4)}
+
+
+async def test_removed_source_leaves_nothing_behind(room: Room) -> None:
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        await opened.service.segment(presentation.id, "v480", 0)
+        await opened.service.on_source_removed(SourceRemoved(SOURCE_ID))
+        await opened.service.on_source_removed(SourceRemoved(SOURCE_ID))
+        assert await opened.service.presentation(presentation.id) is None
+        await asyncio.sleep(0.5)
+        assert await opened.keys("presentations") == set()
+        assert await opened.keys("artwork") == set()
+
+
+async def test_killed_worker_costs_a_waiting_player_nothing_but_time(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        (worker,) = opened.service.pool.pids()
+        os.kill(worker, signal.SIGSTOP)
+        waiting = asyncio.create_task(opened.service.segment(presentation.id, "v480", 1))
+        await asyncio.sleep(0.2)
+        os.kill(worker, signal.SIGKILL)
+        assert await waiting == await opened.blobs.get(segment_key(presentation.id, "v480", 1))
+        assert opened.service.pool.pids() != [worker]
+
+
+async def test_hanging_worker_is_replaced_after_its_time(room: Room) -> None:
+    async with room.open(job_timeout_seconds=4.0) as opened:
+        presentation = await planned(room, opened)
+        (worker,) = opened.service.pool.pids()
+        os.kill(worker, signal.SIGSTOP)
+        assert await opened.service.segment(presentation.id, "v480", 1)
+        assert opened.service.pool.pids() != [worker]
+
+
+async def test_segments_that_nobody_waits_for_any_more_are_not_made(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        (worker,) = opened.service.pool.pids()
+        os.kill(worker, signal.SIGSTOP)
+        waiting = [asyncio.create_task(opened.service.segment(presentation.id, "v480", index)) for index in range(4)]
+        await asyncio.sleep(0.2)
+        for task in waiting[1:3]:
+            task.cancel()
+        await asyncio.gather(*waiting[1:3], return_exceptions=True)
+        os.kill(worker, signal.SIGCONT)
+        assert all(await asyncio.gather(waiting[0], waiting[3]))
+        assert await opened.service.readiness(presentation.id) == {"v480": (2, 4), "a0": (0, 4)}
+        assert await opened.service.segment(presentation.id, "v480", 1)
+
+
+async def test_full_queue_says_busy(room: Room) -> None:
+    async with room.open(queue_limit=1) as opened:
+        presentation = await planned(room, opened)
+        waiting = asyncio.create_task(opened.service.segment(presentation.id, "v480", 0))
+        await asyncio.sleep(0)
+        while not waiting.done():
+            try:
+                await opened.service.segment(presentation.id, "a0", 0)
+            except Busy as busy:
+                assert busy.retry_after > 0
+                break
+        else:
+            pytest.fail("a second segment was taken beside the one that fills the queue")
+        assert await waiting
+
+
+async def test_segment_of_a_lost_source_is_busy_with_a_reason(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        await opened.blobs.delete(BLOB_KEY)
+        with pytest.raises(Busy, match="the source's bytes are not in the blob store"):
+            await opened.service.segment(presentation.id, "v480", 0)
+
+
+async def test_lost_init_segment_is_made_again(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        before = await opened.service.init(presentation.id, "v480")
+        await opened.blobs.delete(init_key(presentation.id, "v480"))
+        assert await opened.service.init(presentation.id, "v480") == before
+
+
+async def test_closed_room_has_no_processes_left(room: Room) -> None:
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        waiting = asyncio.create_task(opened.service.segment(presentation.id, "v480", 3))
+        await asyncio.sleep(0.1)
+        workers = opened.service.pool.pids()
+    assert workers
+    await asyncio.gather(waiting, return_exceptions=True)
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
