@@ -6,6 +6,7 @@ import { EditFilm } from "../admin/edit-film.js";
 import { FilmRow } from "../admin/film-row.js";
 import { followLibrary, library, loadFilms, loadMore } from "../admin/films.js";
 import { SendingList } from "../admin/sending-list.js";
+import { Unfinished } from "../admin/unfinished.js";
 import { finishArrivals, sendFile } from "../admin/uploads.js";
 import { asProblem } from "../api/problem.js";
 import { useStore } from "../store.js";
@@ -36,6 +37,7 @@ export function Admin() {
       </header>
       <${DropZone} onFiles=${onFiles} />
       <${SendingList} />
+      <${Unfinished} />
       <ul class="films" aria-label="Films">
         ${(films ?? []).map((film) => html`
           <${FilmRow}
