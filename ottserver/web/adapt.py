@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
 
 SECURE_COOKIES = web.AppKey("secure_cookies", bool)
 """Whether users reach this server over TLS, so that cookies must never travel without it."""
+RATE_LIMIT_FIELDS: web.RequestKey[Mapping[str, str]] = web.RequestKey("rate_limit_fields", Mapping)
+"""Header fields that say what a rate limit leaves; whatever the answer is, it carries them."""
 BODY_LIMIT = 256 * 1024
 """Bytes of a JSON body. Uploads read their own bodies, in chunks."""
+BODY_SECONDS = 30.0
+"""How long a JSON body may be on its way."""
 
 
 def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -31,10 +37,11 @@ def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Reque
     id_names = [name for name in _path_names(route.path) if name.endswith("_id") and not route.raw]
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        headers: dict[str, str] = {}
         if route.limit is not None:
-            allowance = await limits.take(request, route.limit)
-            headers = allowance.headers if allowance else {}
+            allowance = await limits.take(request.remote, route.limit)
+            if allowance is not None:
+                request[RATE_LIMIT_FIELDS] = allowance.headers
+                allowance.check()
         caller = await guard.admit(request, route.access) if guarded else None
         for name in id_names:
             if not is_id(request.match_info[name]):
@@ -43,10 +50,7 @@ def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Reque
         body = NoBody() if route.body is NoBody else await read_body(request, route.body)
         query = NoQuery() if route.query is NoQuery else read_query(request, route.query)
         answer = await route.handler(Call(request, body, query, request.match_info, caller))
-        response = respond(request, answer, default=route.status) if isinstance(answer, Reply) else answer
-        if headers and not response.prepared:
-            response.headers.update(headers)
-        return response
+        return respond(request, answer, default=route.status) if isinstance(answer, Reply) else answer
 
     return handle
 
@@ -60,23 +64,37 @@ async def read_body(request: web.Request, model: type[BaseModel]) -> BaseModel:
     if request.content_type != "application/json" and request.can_read_body:
         message = f"The body should be application/json, not {request.content_type}."
         raise Unsupported(message)
-    if (request.content_length or 0) > BODY_LIMIT:
-        message = f"The body is larger than {BODY_LIMIT} bytes."
-        raise TooLarge(message)
-    data = bytearray()
-    async for chunk in request.content.iter_chunked(65536):
-        data += chunk
-        if len(data) > BODY_LIMIT:
-            message = f"The body is larger than {BODY_LIMIT} bytes."
-            raise TooLarge(message)
-    text = _text(bytes(data))
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        message = "The body should not be compressed."
+        raise Unsupported(message)
+    text = _text(await _read(request))
     try:
         return model.model_validate_json(text or "{}")
     except ValidationError as error:
-        if any(item["type"] == "json_invalid" for item in error.errors(include_url=False, include_input=False)):
-            message = f"The body is not JSON: {error.errors(include_url=False)[0]['msg']}."
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            message = f"The body is not JSON: {first['ctx']['error']}."
             raise Malformed(message) from error
         raise invalid(error, "body") from error
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise _too_large()
+    data = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_chunked(65536):
+                data += chunk
+                if len(data) > BODY_LIMIT:
+                    raise _too_large()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    return bytes(data)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
 
 
 def _text(data: bytes) -> str:

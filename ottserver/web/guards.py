@@ -33,7 +33,7 @@ class Guard:
     def __init__(self, authenticator: Authenticator, public_url: str) -> None:
         """`public_url` is the address that users type, or "" where that is what the Host header says."""
         self._authenticator = authenticator
-        self._public_host = urlsplit(public_url).netloc if public_url else ""
+        self._public_host = _host(public_url)
 
     async def admit(self, request: web.Request, access: Access) -> Principal | None:
         """The caller, or nothing where nobody needs to be. Raises `NotAuthenticated` or `Denied`."""
@@ -73,12 +73,17 @@ class Guard:
         return await self._authenticator.authenticate(token)
 
     def _same_origin(self, request: web.Request) -> None:
-        site = request.headers.get("Sec-Fetch-Site")
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = request.headers.get("Origin")
-        hosts = {request.host, self._public_host}
-        foreign = site not in (None, "same-origin", "none") or (
-            origin is not None and urlsplit(origin).netloc not in hosts
-        )
-        if foreign:
+        ours = {request.headers.get("Host", "").lower(), self._public_host} - {""}
+        if site not in ("same-origin", "none") or (origin is not None and _host(origin) not in ours):
             message = "This request comes from another site."
             raise Denied(message)
+
+
+def _host(origin: str) -> str:
+    """Host and port of an origin; nothing for "null", which sandboxed pages send, and for what is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

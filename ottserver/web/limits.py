@@ -5,18 +5,15 @@ Fields after draft-ietf-httpapi-ratelimit-headers: RateLimit-Policy says quota a
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from ottserver.errors import TooMany
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 POLICIES: dict[str, RateLimitItem] = {
     "sign-in": RateLimitItemPerMinute(60),
@@ -29,6 +26,7 @@ POLICIES: dict[str, RateLimitItem] = {
 class Allowance:
     """What is left of a limit after a request."""
 
+    granted: bool
     policy: str
     limit: int
     window_seconds: int
@@ -43,6 +41,12 @@ class Allowance:
             "RateLimit": f'"{self.policy}";r={self.remaining};t={self.reset_seconds}',
         }
 
+    def check(self) -> None:
+        """Raise `TooMany` when the window was full."""
+        if not self.granted:
+            message = f"Too many tries; wait {self.reset_seconds} seconds."
+            raise TooMany(message, retry_after=self.reset_seconds)
+
 
 class RateLimits:
     """Counts requests by policy and address."""
@@ -52,17 +56,26 @@ class RateLimits:
         self._on = on
         self._limiter = MovingWindowRateLimiter(MemoryStorage()) if on else None
 
-    async def take(self, request: web.Request, policy: str) -> Allowance | None:
-        """Count one request. Raises `TooMany` when the window is full."""
+    async def take(self, address: str | None, policy: str) -> Allowance | None:
+        """Count one request from an IP address; nothing when limits are off."""
         if self._limiter is None:
             return None
         item = POLICIES[policy]
-        key = (policy, request.remote or "unknown")
-        allowed = await self._limiter.hit(item, *key)
+        key = (policy, household(address))
+        granted = await self._limiter.hit(item, *key)
         window = await self._limiter.get_window_stats(item, *key)
         wait = max(1, round(window.reset_time - time.time()))
-        allowance = Allowance(policy, item.amount, item.get_expiry(), window.remaining, wait)
-        if not allowed:
-            message = f"Too many tries; wait {wait} seconds."
-            raise TooMany(message, retry_after=wait)
-        return allowance
+        return Allowance(granted, policy, item.amount, item.get_expiry(), window.remaining, wait)
+
+
+def household(address: str | None) -> str:
+    """Whom an address stands for: an IPv6 network of 64 bits is one customer, who may use every address in it."""
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

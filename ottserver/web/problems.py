@@ -33,8 +33,13 @@ STATUS: dict[type[errors.OttError], HTTPStatus] = {
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+NAME_LIMIT = 100
+"""Characters of a field's name that are repeated to the client, who may have made it up."""
+
 EXPLAINED = {
     404: "There is nothing at this address.",
+    408: "The request's body did not arrive in time.",
+    417: "The only expectation that is met is 100-continue.",
     405: "This address does not answer that method.",
     413: "The request's body is larger than this address accepts.",
 }
@@ -89,7 +94,7 @@ def invalid(error: ValidationError, where: str) -> errors.Invalid:
     """The domain error for a `where` ("body" or "query") that pydantic refused."""
     found = tuple(
         errors.FieldError(
-            ".".join(str(part) for part in item["loc"]) or where,
+            ".".join(str(part) for part in item["loc"])[:NAME_LIMIT] or where,
             item["msg"].removeprefix("Value error, "),
         )
         for item in error.errors(include_url=False, include_context=False, include_input=False)[:20]

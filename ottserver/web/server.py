@@ -1,19 +1,21 @@
-"""The aiohttp application: one middleware gives every answer its id, its headers and, when it fails, its problem."""
+"""The aiohttp application and the server under it: every answer has its id, its headers and, failed, its problem."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
-import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import uuid_utils
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler
 
-from ottserver.errors import Busy, OttError
+from ottserver.errors import Busy, Malformed, OttError
+from ottserver.ids import new_id
 from ottserver.web import problems
-from ottserver.web.adapt import SECURE_COOKIES, adapt
+from ottserver.web.adapt import RATE_LIMIT_FIELDS, SECURE_COOKIES, adapt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -25,8 +27,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REQUEST_ID = web.RequestKey("request_id", str)
+ANSWERING = web.RequestKey("answering", bool)
+"""Set once the answer's head is on its way."""
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _TICKET = re.compile(r"^(/media/[^/]{6})[^/]+")
+
+CONNECTION_LIMITS: dict[str, Any] = {
+    "access_log": None,
+    "auto_decompress": False,
+    "keepalive_timeout": 75.0,
+    "lingering_time": 5.0,
+    "max_field_size": 8190,
+    "max_headers": 100,
+    "max_line_size": 8190,
+}
+"""Seconds and bytes that one connection may take, as aiohttp names them."""
 
 COMMON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -44,25 +59,26 @@ def redacted(path: str) -> str:
 async def edge(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Outermost of all: no error leaves it but as a problem document, and every request is logged once."""
+    """Outermost of all: no error leaves it but as a problem document, and every request is logged once.
+
+    An answer that has begun cannot become another one: when it fails, the connection ends before its end, which the
+    client notices.
+    """
     started = time.perf_counter()
     given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _GOOD_REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
+    request[REQUEST_ID] = given if _GOOD_REQUEST_ID.fullmatch(given) else new_id()
     try:
+        if request.version >= HttpVersion11 and hdrs.HOST not in request.headers:
+            message = "The request has no Host header field, which HTTP/1.1 asks for."
+            raise Malformed(message)
         response = await handler(request)
-    except OttError as error:
-        response = problems.from_error(error)
-    except web.HTTPException as error:
-        response = problems.from_http(error)
-    except TimeoutError:
-        response = problems.from_error(Busy("This took too long; try again shortly."))
     except ConnectionError:
         raise
-    except Exception:
-        log.exception("request %s failed: %s %s", request[REQUEST_ID], request.method, redacted(request.path))
-        response = problems.problem(
-            500, "Something broke", f"This is our fault; the log knows it as {request[REQUEST_ID]}."
-        )
+    except Exception as error:
+        response = _failed(request, error)
+        if ANSWERING in request:
+            log.warning("request %s broke off after its answer had begun", request[REQUEST_ID])
+            raise ConnectionResetError from error
     log.debug(
         "%s %s %s %.1f ms",
         request.method,
@@ -73,11 +89,92 @@ async def edge(
     return response
 
 
+def _failed(request: web.Request, error: Exception) -> web.Response:
+    if isinstance(error, OttError):
+        return problems.from_error(error)
+    if isinstance(error, web.HTTPException):
+        return problems.from_http(error)
+    if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
+        return problems.from_error(Malformed("The request's body breaks off or is not framed as its head says."))
+    if isinstance(error, TimeoutError):
+        return problems.from_error(Busy("This took too long; try again shortly."))
+    request_id = request[REQUEST_ID]
+    log.error("request %s failed: %s %s", request_id, request.method, redacted(request.path), exc_info=error)
+    return problems.problem(500, "Something broke", f"This is our fault; the log knows it as {request_id}.")
+
+
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
-    request_id = request.get(REQUEST_ID) or str(uuid.uuid4())
+    request[ANSWERING] = True
+    response.headers.update(request.get(RATE_LIMIT_FIELDS, {}))
+    _complete(response, request.get(REQUEST_ID) or new_id())
+
+
+def _complete(response: web.StreamResponse, request_id: str) -> None:
     response.headers["X-Request-Id"] = request_id
     for name, value in COMMON_HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+class _Connection(RequestHandler):
+    """aiohttp's side of one connection, which answers as we do where no middleware is reached."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,  # noqa: ARG002 - the base's signature
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the base's signature
+    ) -> web.StreamResponse:
+        """The problem document for a request that cannot be parsed; the connection ends with it."""
+        if isinstance(exc, ConnectionError) or request.writer.output_size > 0:
+            raise ConnectionResetError from exc
+        if isinstance(exc, HttpProcessingError):
+            log.debug("unreadable request from %s: %s", request.remote, exc.message)
+            response = problems.from_error(Malformed(_unreadable(exc)))
+        else:
+            log.error("a request failed outside its handler", exc_info=exc)
+            response = problems.problem(500, "Something broke", "This is our fault.")
+        _complete(response, new_id())
+        response.force_close()
+        return response
+
+
+def _unreadable(error: HttpProcessingError) -> str:
+    if isinstance(error, LineTooLong):
+        return f"A line of the request's head is longer than {CONNECTION_LIMITS['max_line_size']} bytes."
+    if isinstance(error, BadHttpMethod):
+        return "The request's first line does not begin with a method that HTTP knows."
+    return "The request's head cannot be read as HTTP/1.1."
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        """The protocol of a new connection."""
+        return _Connection(self, loop=asyncio.get_running_loop(), **CONNECTION_LIMITS)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+
+        async def outermost(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await plain.request_handler(request)
+            except web.HTTPException as error:  # such as an Expect that aiohttp refuses before any middleware
+                return problems.from_http(error)
+
+        return _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
+
+
+def make_runner(application: web.Application, *, shutdown_seconds: float = 20.0) -> web.AppRunner:
+    """What serves `application` on the sites that are added to it.
+
+    A client that vanishes cancels its handler; a connection that brings no whole request within the keep-alive time is
+    closed; at the end, requests in hand get `shutdown_seconds` to finish. Signals are not touched.
+    """
+    return _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds)
 
 
 def build_application(
