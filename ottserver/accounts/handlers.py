@@ -92,7 +92,7 @@ class _Handlers:
     async def logout(self, call: Call[Renewal, NoQuery]) -> Reply:
         token = self._refresh_token(call)
         if call.caller is not None:
-            await self._service.sessions.end(call.caller.account_id, call.caller.session_id)
+            await self._service.sessions.sign_out(call.caller)
         elif token is not None:
             await self._service.sessions.end_by_refresh_token(token)
         else:

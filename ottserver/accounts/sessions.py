@@ -121,9 +121,15 @@ class Sessions:
         """Whose access token this is. Raises `NotAuthenticated` when it is forged or expired, or its session ended."""
         principal = self._tokens.read(token)
         if await self._revocations.has(principal.session_id):
-            message = "This session has been ended; sign in again."
-            raise NotAuthenticated(message)
+            raise _ended()
         return principal
+
+    async def sign_out(self, principal: Principal) -> None:
+        """End the caller's own session. Raises `NotAuthenticated` when that has happened at the same moment."""
+        try:
+            await self.end(principal.account_id, principal.session_id)
+        except NotFound as error:
+            raise _ended() from error
 
     async def live(self, account_id: str) -> list[Session]:
         """The account's signed-in devices, the one used last first."""
@@ -152,3 +158,7 @@ class Sessions:
                 message = "The refresh token is not, or no longer, good."
                 raise NotAuthenticated(message)
             await change.end([known.session.id])
+
+
+def _ended() -> NotAuthenticated:
+    return NotAuthenticated("This session has been ended; sign in again.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,14 @@ async def test_after_logout_neither_token_is_good(client: TestClient[Any, Any]) 
     assert await ada.status("POST", "logout") == 401
     status, _ = await call(client, "POST", "token/refresh", {"refresh_token": ada.refresh_token})
     assert status == 401
+
+
+async def test_of_simultaneous_logouts_one_ends_the_session_and_the_others_are_401(
+    client: TestClient[Any, Any],
+) -> None:
+    ada = await person(client)
+    statuses = await asyncio.gather(*(ada.status("POST", "logout") for _ in range(4)))
+    assert sorted(statuses) == [204, 401, 401, 401]
 
 
 async def test_logout_leaves_other_devices_signed_in(client: TestClient[Any, Any]) -> None:
