@@ -1,0 +1,275 @@
+"""The composition root: opens the backends, builds the rooms, gives each what it needs of the others, and runs them.
+
+Nobody imports it but the command line. Each level is one `async with`, closed in the opposite order:
+
+    open_rooms   backends and rooms, enough for a command that does one thing
+    working      and consumers, probes and encoders, in the one process that holds the data folder
+    serving      and the web
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from ottserver import __version__, datafolder, wiring
+from ottserver.accounts import handlers as accounts_http
+from ottserver.accounts.service import AccountService
+from ottserver.backends.blobs import Blobs, open_blobs
+from ottserver.backends.bus import Bus, open_bus
+from ottserver.backends.cache import Cache, open_cache
+from ottserver.backends.database import Database, open_database
+from ottserver.billing import handlers as billing_http
+from ottserver.billing.service import BillingService
+from ottserver.catalog import admin as catalog_admin, handlers as catalog_http
+from ottserver.catalog.browsing import Browsing
+from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
+from ottserver.catalog.usage import SourceUsage
+from ottserver.delivery import handlers as delivery_http
+from ottserver.delivery.metrics import DeliveryMetrics
+from ottserver.delivery.service import Delivery
+from ottserver.delivery.tickets import Tickets
+from ottserver.errors import SettingsError
+from ottserver.events import AccountDeleted, SourceReady, SourceRemoved, VideoRemoved
+from ottserver.ingest import handlers as ingest_http
+from ottserver.ingest.importer import Importer
+from ottserver.ingest.prober import probe_source
+from ottserver.ingest.service import IngestService, subscribe as subscribe_ingest
+from ottserver.live import LiveFeed
+from ottserver.ops import handlers as ops_http
+from ottserver.ops.service import OpsService
+from ottserver.playback import handlers as playback_http
+from ottserver.playback.keeper import Keeper
+from ottserver.playback.screens import Screens
+from ottserver.playback.service import PlaybackService
+from ottserver.settings import ROOT
+from ottserver.transcode.service import TranscodeService
+from ottserver.web import pages
+from ottserver.web.assets import Assets
+from ottserver.web.guards import Guard
+from ottserver.web.limits import RateLimits
+from ottserver.web.openapi import build_document
+from ottserver.web.server import build_application, make_runner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ottserver.settings import Settings
+    from ottserver.web.routing import Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything that is open, by name."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    cache: Cache
+    bus: Bus
+    registry: CollectorRegistry
+    live: LiveFeed
+    accounts: AccountService
+    billing: BillingService
+    ingest: IngestService
+    importer: Importer
+    catalog: CatalogService
+    browsing: Browsing
+    transcode: TranscodeService
+    metrics: DeliveryMetrics
+    delivery: Delivery
+    playback: PlaybackService
+    keeper: Keeper
+
+
+@asynccontextmanager
+async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
+    """Open the backends and build the rooms. Raises `SettingsError`."""
+    await asyncio.to_thread(datafolder.prepare, settings.data)
+    secret = await asyncio.to_thread(datafolder.load_secret, settings.data, settings.secret)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.effective_database_url))
+        blobs = await stack.enter_async_context(open_blobs(settings.effective_blobs_url, settings.data / "scratch"))
+        cache = await stack.enter_async_context(open_cache(settings.cache_url))
+        rooms = _build(settings, secret, database, blobs, cache)
+        stack.push_async_callback(rooms.accounts.close)
+        stack.push_async_callback(rooms.delivery.close)
+        await rooms.accounts.open()
+        yield rooms
+
+
+def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, cache: Cache) -> Rooms:
+    bus = open_bus(settings.bus_url, database)
+    registry = CollectorRegistry()
+    live = LiveFeed()
+    billing = BillingService(
+        database, wiring.plans(settings), house_plan=None if settings.billing else settings.house_plan
+    )
+    ingest = IngestService(
+        database=database,
+        blobs=blobs,
+        staging=settings.data / "uploads",
+        users=SourceUsage(),
+        probe=probe_source,
+        limits=wiring.ingest_limits(settings),
+    )
+    transcode = TranscodeService(database, blobs, wiring.encoder_settings(settings), live)
+    catalog = CatalogService(database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live)
+    metrics = DeliveryMetrics(registry)
+    ticket_seconds = round(settings.delivery.ticket_hours * 3600)
+    tickets = Tickets(secret, lifetime_seconds=ticket_seconds)
+    delivery = Delivery(
+        tickets=tickets,
+        segments=transcode,
+        presentations=transcode,
+        metrics=metrics,
+        cache_bytes=settings.delivery.cache_bytes,
+    )
+    screens = Screens(cache, settings.playback.lease_seconds)
+    playback = PlaybackService(
+        database,
+        screens,
+        entitlements=billing,
+        catalog=wiring.PlayableVideos(catalog),
+        presentations=transcode,
+        tickets=tickets,
+    )
+    keeper = Keeper(
+        database,
+        screens,
+        tickets=tickets,
+        activity=delivery,
+        every_seconds=settings.playback.heartbeat_seconds,
+        ticket_seconds=ticket_seconds,
+    )
+    accounts = AccountService(
+        database,
+        cache,
+        wiring.account_settings(settings, secret),
+        exporters={"subscriptions": billing.export, "playback": playback.export},
+    )
+    rooms = Rooms(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        cache=cache,
+        bus=bus,
+        registry=registry,
+        live=live,
+        accounts=accounts,
+        billing=billing,
+        ingest=ingest,
+        importer=Importer(database=database, blobs=blobs),
+        catalog=catalog,
+        browsing=Browsing(database=database, blobs=blobs, history=playback),
+        transcode=transcode,
+        metrics=metrics,
+        delivery=delivery,
+        playback=playback,
+        keeper=keeper,
+    )
+    _subscribe(rooms)
+    return rooms
+
+
+def _subscribe(rooms: Rooms) -> None:
+    """Let every room follow the facts that concern it."""
+    subscribe_ingest(rooms.bus, rooms.ingest)
+    rooms.bus.subscribe("transcode", SourceReady, rooms.transcode.on_source_ready)
+    rooms.bus.subscribe("transcode", SourceRemoved, rooms.transcode.on_source_removed)
+    subscribe_catalog(rooms.bus, rooms.catalog)
+    rooms.bus.subscribe("billing", AccountDeleted, rooms.billing.erase)
+    rooms.bus.subscribe("playback", AccountDeleted, rooms.keeper.account_deleted)
+    rooms.bus.subscribe("playback", VideoRemoved, rooms.keeper.video_removed)
+
+
+@asynccontextmanager
+async def _at_work(rooms: Rooms) -> AsyncIterator[None]:
+    async with rooms.transcode.running(), rooms.ingest.running(), rooms.catalog.running(), rooms.bus.running():
+        yield
+
+
+@asynccontextmanager
+async def working(rooms: Rooms) -> AsyncIterator[None]:
+    """Probe, encode and digest facts. Raises `SettingsError` when another process does so with the same data folder."""
+    with datafolder.held(rooms.settings.data) as alone:
+        if not alone:
+            message = f"data: another server is at work in {rooms.settings.data}; stop it, or choose another folder"
+            raise SettingsError(message)
+        async with _at_work(rooms):
+            yield
+
+
+@asynccontextmanager
+async def working_unless_served(rooms: Rooms) -> AsyncIterator[None]:
+    """Probe, encode and digest facts, unless a server already does so with this data folder."""
+    with datafolder.held(rooms.settings.data) as alone:
+        if not alone:
+            yield
+            return
+        async with _at_work(rooms):
+            yield
+
+
+@asynccontextmanager
+async def serving(rooms: Rooms) -> AsyncIterator[str]:
+    """Answer requests while the context lasts; gives the address. At the end responses in hand are finished."""
+    settings = rooms.settings
+    draining = asyncio.Event()
+    application = build_application(
+        await asyncio.to_thread(_routes, rooms, draining),
+        Guard(rooms.accounts, settings.public_url),
+        RateLimits(on=settings.rate_limits),
+        secure_cookies=settings.public_url.startswith("https:"),
+    )
+    runner = make_runner(application)
+    await runner.setup()
+    try:
+        async with rooms.keeper.running():
+            site = web.TCPSite(runner, settings.host, settings.port)
+            await _listen(site, settings)
+            host, port = runner.addresses[0][:2]
+            try:
+                yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+            finally:
+                draining.set()
+                rooms.catalog.end_streams()
+                await runner.cleanup()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(site: web.TCPSite, settings: Settings) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        message = f"host, port: cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
+        raise SettingsError(message) from error
+
+
+def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
+    """Every route, in the order in which they are tried. Blocks: reads the page's manifest."""
+    settings = rooms.settings
+    ops = OpsService({"database": rooms.database, "blobs": rooms.blobs, "cache": rooms.cache}, draining)
+    routes: Routes = [
+        *delivery_http.routes(rooms.delivery, rooms.metrics, settings.origins),
+        *accounts_http.routes(rooms.accounts),
+        *billing_http.routes(rooms.billing),
+        *playback_http.routes(
+            rooms.playback,
+            public_url=settings.public_url,
+            heartbeat_seconds=settings.playback.heartbeat_seconds,
+        ),
+        *catalog_http.routes(rooms.browsing),
+        *catalog_admin.routes(rooms.catalog, rooms.transcode),
+        *ingest_http.routes(rooms.ingest),
+        *pages.routes(Assets(ROOT / "static")),
+    ]
+    operations = ops_http.routes(ops, rooms.registry, lambda: document)
+    document = build_document([*routes, *operations], __version__)
+    return [*routes, *operations]

@@ -1,0 +1,151 @@
+"""`import`: films from this machine's disks, one line of JSON for each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from ottserver import logs
+from ottserver.app import Rooms, open_rooms, working_unless_served
+from ottserver.catalog.models import Details
+from ottserver.commands.common import Failure, run, takes_settings
+from ottserver.errors import OttError
+from ottserver.ingest.library import films, guess
+
+if TYPE_CHECKING:
+    from ottserver.catalog.models import Video
+    from ottserver.settings import Settings
+
+Wait = Literal["playable", "complete"]
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says of the films; nothing where the file itself is to tell."""
+
+    title: str | None
+    description: str
+    wait: Wait | None
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--title", help="The film's title; without it the file's name tells. For a single film.")
+@click.option("--description", default="", help="What the title page says.")
+@click.option("--wait", type=click.Choice(["playable", "complete"]), help="Return only when the films are that far.")
+@takes_settings()
+def import_films(
+    settings: Settings, paths: tuple[Path, ...], title: str | None, description: str, wait: Wait | None
+) -> None:
+    """Take films into the library: files, or folders and all films below them.
+
+    Safe beside a running server, which takes up the encoding.
+    """
+    logs.configure(settings.log)
+    try:
+        found = films(path.absolute() for path in paths)
+    except FileNotFoundError as error:
+        message = f"{error} does not exist"
+        raise Failure(message) from error
+    if not found:
+        message = "there is no film in " + ", ".join(str(path) for path in paths)
+        raise Failure(message)
+    if title is not None and len(found) > 1:
+        message = f"--title is for a single film, and {len(found)} were found"
+        raise Failure(message)
+    failed = run(_import(settings, found, Wishes(title, description, wait)))
+    if failed:
+        message = f"{failed} of {len(found)} could not be imported"
+        raise Failure(message)
+
+
+async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
+    failed = 0
+    async with AsyncExitStack() as stack:
+        rooms = await stack.enter_async_context(open_rooms(settings))
+        if wishes.wait is not None:
+            await stack.enter_async_context(working_unless_served(rooms))
+        progress = stack.enter_context(_bars())
+        for path in found:
+            try:
+                video = await _import_one(rooms, path, wishes, progress)
+            except OttError as error:
+                click.echo(f"ottserver: {error.detail}", err=True)
+                failed += 1
+                continue
+            failed += video.status == "failed"
+    return failed
+
+
+async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progress) -> Video:
+    task = progress.add_task(f"{path.name}: reading", total=None)
+
+    def read(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+
+    source = await rooms.importer.import_file(path, read)
+    guessed = guess(path.stem)
+    details = Details(
+        title=wishes.title or guessed.title, description=wishes.description, year=None if wishes.title else guessed.year
+    )
+    video_id, created = await rooms.catalog.add_film(source.source_id, details)
+    video = await rooms.catalog.video(video_id)
+    if wishes.wait is not None:
+        video = await _wait(rooms, video_id, wishes.wait, progress, task)
+    progress.remove_task(task)
+    answer = {
+        "video_id": video_id,
+        "title": video.details.title,
+        "status": video.status,
+        "reason": video.reason,
+        "path": str(path),
+        "created": created,
+    }
+    click.echo(json.dumps(answer, ensure_ascii=False))
+    if video.status == "failed":
+        click.echo(f"ottserver: {path}: {video.reason}", err=True)
+    return video
+
+
+async def _wait(rooms: Rooms, video_id: str, wait: Wait, progress: Progress, task: TaskID) -> Video:
+    """Look on until the video is as far as asked, or has failed."""
+    enough = ("playable", "complete", "failed") if wait == "playable" else ("complete", "failed")
+    while True:
+        video = await rooms.catalog.video(video_id)
+        if video.status in enough:
+            return video
+        total = sum(rendition.segments for rendition in video.summary.renditions)
+        ready = await _stored(rooms, video.presentation_id) if video.presentation_id else 0
+        word = "encoding" if total else "examining"
+        progress.update(task, description=f"{video.details.title}: {word}", completed=ready, total=total or None)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _stored(rooms: Rooms, presentation_id: str) -> int:
+    """Segments in the blob store, whichever process makes them."""
+    folder = f"presentations/{presentation_id}"
+    return sum([info.key.endswith(".m4s") async for info in rooms.blobs.list(folder)])
+
+
+def _bars() -> Progress:
+    """Progress bars on standard error, where that is a terminal."""
+    console = Console(file=sys.stderr)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

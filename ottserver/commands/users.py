@@ -1,0 +1,75 @@
+"""`user`: accounts from the command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ottserver.app import open_rooms
+from ottserver.clock import rfc3339
+from ottserver.commands.common import Failure, run, takes_settings
+
+if TYPE_CHECKING:
+    from ottserver.identity import Role
+    from ottserver.settings import Settings
+
+
+@click.group("user")
+def user() -> None:
+    """Create, list and grant accounts."""
+
+
+@user.command("create")
+@click.option("--email", required=True)
+@click.option("--name", required=True)
+@click.option("--role", type=click.Choice(["owner", "admin", "member"]), default="member", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@takes_settings()
+def create(settings: Settings, email: str, name: str, role: Role, *, password_stdin: bool) -> None:
+    """Make an account."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    run(_create(settings, email, name, role, password))
+
+
+async def _create(settings: Settings, email: str, name: str, role: Role, password: str) -> None:
+    async with open_rooms(settings) as rooms:
+        account = await rooms.accounts.create_account(email, name, password, role)
+    click.echo(f"{account.id}\t{account.email}\t{account.role}")
+
+
+@user.command("grant")
+@click.option("--email", required=True)
+@click.option("--plan", required=True, help="The plan's id, such as premium.")
+@click.option("--days", type=click.IntRange(1, 36500), required=True)
+@takes_settings()
+def grant(settings: Settings, email: str, plan: str, days: int) -> None:
+    """Give an account a complimentary subscription."""
+    run(_grant(settings, email, plan, days))
+
+
+async def _grant(settings: Settings, email: str, plan: str, days: int) -> None:
+    async with open_rooms(settings) as rooms:
+        account = await rooms.accounts.find_by_email(email)
+        if account is None:
+            message = f"there is no account with the address {email}"
+            raise Failure(message)
+        granted = await rooms.billing.grant(account.id, plan, days)
+    click.echo(f"{account.email} has {granted.plan_id} until {rfc3339(granted.ends_at)}")
+
+
+@user.command("list")
+@takes_settings()
+def list_users(settings: Settings) -> None:
+    """Print every account: id, address, role, name."""
+    run(_list(settings))
+
+
+async def _list(settings: Settings) -> None:
+    async with open_rooms(settings) as rooms:
+        for account in await rooms.accounts.list_accounts():
+            click.echo(f"{account.id}\t{account.email}\t{account.role}\t{account.name}")

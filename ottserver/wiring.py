@@ -1,0 +1,109 @@
+"""From settings to what each room takes, and from one room to what another asks for: the one place that knows both."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ottserver.accounts.models import AccountSettings
+from ottserver.billing.models import Plan
+from ottserver.catalog.models import Encoding
+from ottserver.ingest.service import IngestLimits
+from ottserver.playback.models import Video as PlayableVideo
+from ottserver.transcode import store as presentations
+from ottserver.transcode.models import EncoderSettings, LadderStep
+from ottserver.transcode.plan import PRESENTATION
+from ottserver.transcode.studio import artwork_key
+
+if TYPE_CHECKING:
+    from ottserver.backends.database import Database
+    from ottserver.catalog.service import CatalogService
+    from ottserver.ingest.models import Source
+    from ottserver.ingest.service import IngestService
+    from ottserver.settings import Settings
+
+
+def account_settings(settings: Settings, secret: bytes) -> AccountSettings:
+    """What accounts takes."""
+    return AccountSettings(
+        secret=secret,
+        access_token_seconds=settings.accounts.access_token_seconds,
+        refresh_token_days=settings.accounts.refresh_token_days,
+        bcrypt_rounds=settings.accounts.bcrypt_rounds,
+    )
+
+
+def plans(settings: Settings) -> tuple[Plan, ...]:
+    """What billing offers."""
+    return tuple(Plan(**plan.model_dump()) for plan in settings.plans)
+
+
+def ingest_limits(settings: Settings) -> IngestLimits:
+    """What ingest takes."""
+    return IngestLimits(
+        max_upload_bytes=settings.ingest.max_upload_bytes,
+        upload_lifetime=timedelta(hours=settings.ingest.upload_expiry_hours),
+        probe_timeout_seconds=settings.ingest.probe_timeout_seconds,
+    )
+
+
+def encoder_settings(settings: Settings) -> EncoderSettings:
+    """What transcode takes."""
+    given = settings.transcode
+    return EncoderSettings(
+        segment_seconds=given.segment_seconds,
+        ladder=tuple(LadderStep(**rung.model_dump()) for rung in given.ladder),
+        preset=given.preset,
+        audio_bitrate=given.audio_bitrate,
+        urgent_workers=given.urgent_workers,
+        background_workers=given.background_workers,
+        job_timeout_seconds=given.job_timeout_seconds,
+        queue_limit=given.queue_limit,
+    )
+
+
+class SourceStates:
+    """What the catalog asks when a video is bound to a source: ingest and transcode together."""
+
+    def __init__(self, database: Database, ingest: IngestService) -> None:
+        """Ask `ingest`, and transcode's rows in `database`, which are there even where nothing is encoded."""
+        self._database = database
+        self._ingest = ingest
+
+    async def source(self, source_id: str) -> Source:
+        """What ingest knows. Raises `NotFound`."""
+        return await self._ingest.source(source_id)
+
+    async def encoding(self, source_id: str) -> Encoding:
+        """What transcode knows; an empty `Encoding` when it has not begun."""
+        async with self._database.reading() as connection:
+            row = await presentations.of_source(connection, source_id)
+        if row is None:
+            return Encoding()
+        if row.state == "failed":
+            return Encoding(reason=row.reason)
+        return Encoding(
+            presentation=PRESENTATION.validate_json(row.presentation),
+            complete=row.state == "complete",
+            poster_key=artwork_key(row.id, "poster") if row.artwork else None,
+            backdrop_key=artwork_key(row.id, "backdrop") if row.artwork else None,
+        )
+
+
+class PlayableVideos:
+    """What playback asks of the catalog."""
+
+    def __init__(self, catalog: CatalogService) -> None:
+        """Ask `catalog`."""
+        self._catalog = catalog
+
+    async def video(self, video_id: str) -> PlayableVideo:
+        """The video, playable or not yet. Raises `NotFound`."""
+        video = await self._catalog.video(video_id)
+        return PlayableVideo(
+            id=video.id,
+            title=video.details.title,
+            status=video.status,
+            reason=video.reason or "",
+            presentation_id=video.presentation_id or "",
+        )
