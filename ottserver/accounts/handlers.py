@@ -21,7 +21,7 @@ from ottserver.accounts.requests import (
     SignedInAnswer,
     SignIn,
 )
-from ottserver.errors import FieldError, Invalid, NotAuthenticated
+from ottserver.errors import FieldError, NotAuthenticated
 from ottserver.web.guards import ACCESS_COOKIE, WEB_HEADER
 from ottserver.web.routing import Access, Call, Cookie, NoBody, NoQuery, Page, Reply, Route
 
@@ -81,12 +81,9 @@ class _Handlers:
 
     async def refresh(self, call: Call[Renewal, NoQuery]) -> Reply:
         token = self._refresh_token(call)
-        if token is None and _from_web(call.request):
-            message = "Nobody is signed in here."
-            raise NotAuthenticated(message)
         if token is None:
-            message = "A refresh token is needed."
-            raise Invalid(message, errors=(FieldError("refresh_token", message),))
+            message = "This needs a refresh token."
+            raise NotAuthenticated(message, errors=(FieldError("refresh_token", message),))
         return self._signed_in(call.request, await self._service.sessions.refresh(token))
 
     async def logout(self, call: Call[Renewal, NoQuery]) -> Reply:

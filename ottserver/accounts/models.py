@@ -25,7 +25,11 @@ DEVICE_LIMIT = 200
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]*[^\W_])?")
 _LOCAL_FORBIDDEN = frozenset('()<>[]:;,\\"')
-_JOINERS = frozenset("\u200c\u200d")  # names in Persian, Indic scripts and emoji need them
+
+# Controls, line ends, and what turns or hides the text beside it; not the joiners, which many scripts and emoji need.
+_UNSEEN = r"\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+NAME_PATTERN = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
+"""A name with at least one character to see, in the regular expressions of JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,12 @@ def email_key(email: str) -> str:
 
 def accepted_name(text: str) -> str:
     """The name as it is kept: in NFC, each run of white space as one space. Raises `ValueError` with a sentence."""
-    name = unicodedata.normalize("NFC", " ".join(text.split()))
-    if not 1 <= len(name) <= NAME_LIMIT:
-        message = f"A name has 1 to {NAME_LIMIT} characters."
+    if not re.fullmatch(NAME_PATTERN, text) or _broken(text):
+        message = "A name has a character that can be seen, and neither line ends nor control characters."
         raise ValueError(message)
-    if not all(c.isprintable() or c in _JOINERS for c in name):
-        message = "A name holds only characters that can be printed."
+    name = unicodedata.normalize("NFC", " ".join(text.split()))
+    if len(name) > NAME_LIMIT:
+        message = f"A name has at most {NAME_LIMIT} characters."
         raise ValueError(message)
     return name
 
@@ -136,10 +140,15 @@ def accepted_password(text: str) -> str:
 
 def hashable_password(text: str) -> str:
     """A password that is to be checked, spelt as `accepted_password` spells it. Raises `ValueError` with a sentence."""
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if _broken(text):
         message = "A password holds only whole Unicode characters."
         raise ValueError(message)
     return unicodedata.normalize("NFKC", text)
+
+
+def _broken(text: str) -> bool:
+    """Whether it holds surrogates, which UTF-8 cannot write."""
+    return any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def device_name(user_agent: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ottserver.accounts.models import (
     EMAIL_LIMIT,
     NAME_LIMIT,
+    NAME_PATTERN,
     PASSWORD_LIMIT,
     PASSWORD_MINIMUM,
     Account,
@@ -18,7 +19,7 @@ from ottserver.clock import rfc3339
 from ottserver.web.routing import RequestModel
 
 Email = Annotated[str, Field(max_length=EMAIL_LIMIT, json_schema_extra={"format": "email"})]
-Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, json_schema_extra={"pattern": NAME_PATTERN})]
 GivenPassword = Annotated[str, Field(max_length=PASSWORD_LIMIT, json_schema_extra={"format": "password"})]
 NewPassword = Annotated[
     str,

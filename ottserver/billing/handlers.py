@@ -109,6 +109,6 @@ def routes(service: BillingService) -> list[Route]:
             "Subscribe to a plan; refused until payments are taken",
             body=Purchase,
             status=202,
-            errors=(409, 503),
+            errors=(404, 409, 503),
         ),
     ]

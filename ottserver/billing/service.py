@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Never
 from ottserver.billing.models import Entitlement, Grant, Plan, Subscription
 from ottserver.billing.store import GrantStore
 from ottserver.clock import rfc3339, utcnow
-from ottserver.errors import Busy, Conflict, FieldError, Invalid
+from ottserver.errors import Busy, Conflict, FieldError, Invalid, NotFound
 from ottserver.events import AccountDeleted, SubscriptionChanged
 from ottserver.ids import new_id
 
@@ -100,7 +100,7 @@ class BillingService:
     async def grant(self, account_id: str, plan_id: str, days: int) -> Grant:
         """Give the account a plan for `days` days, from now or from the end of what it has of that plan.
 
-        Raises `Invalid` for an unknown plan or too many days, `Conflict` when the plan is given for a century already.
+        Raises `NotFound` for an unknown plan, `Invalid` for too many days, `Conflict` after a century of it.
         """
         plan = self._plan(plan_id)
         if not 1 <= days <= GRANT_DAYS_LIMIT:
@@ -122,7 +122,7 @@ class BillingService:
     async def subscribe(self, plan_id: str) -> Never:
         """Refuse to sell, in a sentence that says why.
 
-        Raises `Invalid` for an unknown plan, `Conflict` where every member has one, else `Busy`: nobody takes payments.
+        Raises `NotFound` for an unknown plan, `Conflict` where every member has one, else `Busy`: nothing can be paid.
         """
         plan = self._plan(plan_id)
         if self._house_plan:
@@ -135,7 +135,7 @@ class BillingService:
         plan = self._by_id.get(plan_id)
         if plan is None:
             message = f"There is no such plan; there are {', '.join(self._by_id)}."
-            raise Invalid(message, errors=(FieldError("plan_id", message),))
+            raise NotFound(message, errors=(FieldError("plan_id", message),))
         return plan
 
     async def erase(self, fact: AccountDeleted) -> None:

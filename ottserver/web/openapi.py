@@ -83,7 +83,8 @@ def _operation(route: Route, names: Names) -> Json:
         operation["parameters"] = parameters
     if route.body is not NoBody:
         schema = names[route.body, "validation"]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        required = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     if route.access is not Access.PUBLIC:
         operation["security"] = [{"bearer": []}]
     return operation
