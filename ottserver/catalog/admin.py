@@ -31,7 +31,7 @@ SLOW_CLIENT_SECONDS = 30.0
 class Readiness(Protocol):
     """What administrators are shown of transcode's work."""
 
-    def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
+    async def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
         """Segments stored and segments in all, by rendition name; empty for a presentation it does not work on."""
         ...
 
@@ -41,9 +41,9 @@ class _Handlers:
         self._service = service
         self._readiness = readiness
 
-    def _answer(self, video: Video) -> answers.AdminVideo:
+    async def _answer(self, video: Video) -> answers.AdminVideo:
         presentation_id = video.presentation_id
-        ready = {} if presentation_id is None else self._readiness.readiness(presentation_id)
+        ready = {} if presentation_id is None else await self._readiness.readiness(presentation_id)
         return answers.admin_video(video, ready)
 
     async def add(self, call: Call[VideoBody, NoQuery]) -> Reply:
@@ -53,20 +53,20 @@ class _Handlers:
     async def listed(self, call: Call[NoBody, Page]) -> Reply:
         page, limit = call.query.page, call.query.limit
         videos, total = await self._service.videos(page, limit)
-        return Reply(answers.listed([self._answer(video) for video in videos], total, page, limit))
+        return Reply(answers.listed([await self._answer(video) for video in videos], total, page, limit))
 
     async def one(self, call: Call[NoBody, NoQuery]) -> Reply:
-        return Reply(self._answer(await self._service.video(call.path["video_id"])))
+        return Reply(await self._answer(await self._service.video(call.path["video_id"])))
 
     async def edit(self, call: Call[VideoChange, NoQuery]) -> Reply:
-        return Reply(self._answer(await self._service.edit(call.path["video_id"], call.body.changes())))
+        return Reply(await self._answer(await self._service.edit(call.path["video_id"], call.body.changes())))
 
     async def remove(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._service.remove(call.path["video_id"])
         return Reply()
 
     async def replace(self, call: Call[SourceBody, NoQuery]) -> Reply:
-        return Reply(self._answer(await self._service.replace_source(call.path["video_id"], call.body.upload_id)))
+        return Reply(await self._answer(await self._service.replace_source(call.path["video_id"], call.body.upload_id)))
 
     async def events(self, call: Call[NoBody, NoQuery]) -> web.StreamResponse:
         """Server-sent events (WHATWG HTML): `hello`, then `video` and `removed`."""
@@ -93,7 +93,7 @@ class _Handlers:
             video = await self._service.video(video_id)
         except NotFound:
             return _event("removed", {"video_id": video_id})
-        return _event("video", self._answer(video).model_dump(mode="json"))
+        return _event("video", (await self._answer(video)).model_dump(mode="json"))
 
 
 def _event(name: str, data: object) -> bytes:

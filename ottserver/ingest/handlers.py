@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PATH = "/api/v1/uploads"
 BLOCK = 1024 * 1024
+FLUSH_SECONDS = 1.0
 SILENCE_SECONDS = 60.0
 """A client that sends nothing for so long in the middle of a body is taken for gone."""
 PRECONDITION_FAILED = 412
@@ -113,8 +115,12 @@ class TusHandlers:
 
 
 async def blocks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body in blocks of up to `BLOCK` bytes; what arrived before a break comes before `BodyInterrupted`."""
+    """The body in blocks of about `BLOCK` bytes, and at least one every `FLUSH_SECONDS` while bytes arrive.
+
+    What arrived before a break comes before `BodyInterrupted`.
+    """
     buffer = bytearray()
+    flushed = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
@@ -124,10 +130,10 @@ async def blocks(request: web.Request) -> AsyncIterator[bytes]:
                 yield bytes(buffer)
             raise BodyInterrupted from error
         buffer += data
-        if len(buffer) >= BLOCK or not data:
-            if buffer:
-                yield bytes(buffer)
+        if buffer and (not data or len(buffer) >= BLOCK or time.monotonic() > flushed + FLUSH_SECONDS):
+            yield bytes(buffer)
             buffer.clear()
+            flushed = time.monotonic()
         if not data:
             return
 
@@ -135,6 +141,9 @@ async def blocks(request: web.Request) -> AsyncIterator[bytes]:
 def _check_content_type(request: web.Request) -> None:
     if request.content_type != tus.CONTENT_TYPE:
         message = f"The Content-Type has to be {tus.CONTENT_TYPE}."
+        raise Unsupported(message)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        message = "The body must not be compressed: offsets count the bytes of the file itself."
         raise Unsupported(message)
 
 

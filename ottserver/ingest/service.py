@@ -65,7 +65,7 @@ class IngestService:
         """`staging` is a local folder for uploads that are still growing, best on the disk of the blob store."""
         self._database = database
         self._staging = Staging(staging)
-        self._sources = Sources(
+        self.sources = Sources(
             database=database,
             blobs=blobs,
             staging=self._staging,
@@ -74,9 +74,9 @@ class IngestService:
             probe_timeout_seconds=limits.probe_timeout_seconds,
         )
         self._storing = Worker(
-            "storing upload", self._sources.received, self._sources.store_upload, at_once=STORING_AT_ONCE
+            "storing upload", self.sources.received, self.sources.store_upload, at_once=STORING_AT_ONCE
         )
-        self._probing = Worker("probing source", self._sources.unprobed, self._sources.probe, at_once=PROBES_AT_ONCE)
+        self._probing = Worker("probing source", self.sources.unprobed, self.sources.probe, at_once=PROBES_AT_ONCE)
         self._sweep_now = asyncio.Event()
         self.uploads = Uploads(
             database=database,
@@ -110,10 +110,10 @@ class IngestService:
             try:
                 if not resumed:
                     await self.uploads.resume()
-                    await self._sources.resume()
+                    await self.sources.resume()
                     resumed = True
                 for source_id in await self.uploads.sweep():
-                    await self._sources.release(source_id)
+                    await self.sources.release(source_id)
             except Exception:
                 log.exception("expired uploads could not be swept; trying again")
             with contextlib.suppress(TimeoutError):
@@ -124,7 +124,7 @@ class IngestService:
         """End an upload and free what it takes. Raises `NotFound`, `Gone`, and `Conflict` when a video needs it."""
         source_id = await self.uploads.terminate(upload_id)
         if source_id is not None:
-            await self._sources.release(source_id)
+            await self.sources.release(source_id)
 
     async def claim_upload(self, unit: UnitOfWork, upload_id: str) -> UploadState:
         """Let a video be made of this upload, in the transaction that makes it. Raises `NotFound`."""
@@ -152,7 +152,7 @@ class IngestService:
 
     async def source(self, source_id: str) -> Source:
         """The source, its state, and once it is ready its report. Raises `NotFound`."""
-        return await self._sources.find(source_id)
+        return await self.sources.find(source_id)
 
     async def take_source(self, unit: UnitOfWork, source_id: str) -> Source:
         """The source, to make a video of it in this transaction. Raises `NotFound` and `Conflict`."""
@@ -173,7 +173,7 @@ class IngestService:
         """A video no longer uses a source, or the upload it waited for."""
         self._sweep_now.set()
         if fact.source_id:
-            await self._sources.release(fact.source_id)
+            await self.sources.release(fact.source_id)
 
 
 def _state(upload: Upload) -> UploadState:
