@@ -28,7 +28,8 @@ PATHS = (
 def policy(import_map_hash: str) -> str:
     """The Content-Security-Policy of our pages.
 
-    The player hands media to the browser as blobs; styles may be inline because web components carry their own.
+    The player hands media to the browser as blobs, and begins subtitle tracks with an empty data: file; styles may be
+    inline because web components carry their own.
     """
     return "; ".join(
         (
@@ -37,7 +38,7 @@ def policy(import_map_hash: str) -> str:
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self'",
-            "media-src 'self' blob:",
+            "media-src 'self' blob: data:",
             "connect-src 'self'",
             "worker-src 'self' blob:",
             "manifest-src 'self'",
