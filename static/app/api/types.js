@@ -9,14 +9,14 @@
  * @typedef {{id: string, title: string, reason: string, items: FilmCard[]}} HomeRow
  * @typedef {{rows: HomeRow[]}} Home
  *
- * @typedef {{name: string, height: number, width: number, bandwidth: number}} RenditionFacts
+ * @typedef {{name: string, height: number, width: number, height_class: number, bandwidth: number}} RenditionFacts
  * @typedef {{language: string, label: string, channels: number}} AudioFacts
  * @typedef {"probing" | "playable" | "complete" | "failed"} FilmStatus
  * @typedef {FilmCard & {description: string, genres: string[], actors: string[], directors: string[], maturity: string | null,
  *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[]}} FilmMetadata
  *
  * @typedef {{manifest_url: string, dash_url: string, session_id: string, heartbeat_seconds: number, resume_at: number,
- *   duration_seconds: number, max_height: number}} PlayGrant
+ *   duration_seconds: number, max_height: number, subtitles?: {language: string, label: string, url: string}[]}} PlayGrant
  * @typedef {{session_id: string, title: string, video_id: string, device: string, started_at: string,
  *   position: number}} ScreenInUse
  *

@@ -78,7 +78,7 @@ function Description({ text }) {
 
 /** @param {{film: Film}} props */
 function Details({ film }) {
-  const heights = [...new Set(film.renditions.map((rendition) => rendition.height))].sort((a, b) => b - a);
+  const heights = [...new Set(film.renditions.map((rendition) => rendition.height_class))].sort((a, b) => b - a);
   const audio = film.audio.map((track) => `${language(track.language, track.label)} (${channels(track.channels)})`);
   /** @type {[string, string][]} */
   const pairs = [

@@ -65,11 +65,13 @@ export function Watch({ videoId }) {
   if (problem && problem.status !== 402) return html`<${Trouble} problem=${problem} onRetry=${() => restart(go.from)} />`;
   if (!grant) return html`<div class="stage boot" role="status"><span class="spinner"></span><span class="unseen">Asking for the film</span></div>`;
   const url = place.value.query.get("engine") === "hls" ? grant.manifest_url : grant.dash_url;
+  // A server that knows its public name says it for other players; this page stays with the one it was opened by.
+  const { pathname } = new URL(url, location.href);
   return html`
     <${FilmPlayer}
       key=${go.turn}
       grant=${grant}
-      url=${url}
+      url=${pathname}
       startAt=${go.from ?? grant.resume_at}
       title=${title}
       picture=${film?.backdrop_url ?? null}

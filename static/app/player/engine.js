@@ -11,10 +11,11 @@ shaka.polyfill.installAll();
  * @param {HTMLVideoElement} video
  * @param {string} url of an MPD or a multivariant playlist
  * @param {number} startAt seconds
+ * @param {{language: string, label: string, url: string}[]} subtitles as WebVTT files
  * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
  * @returns {{player: Player, close: () => Promise<void>}}
  */
-export function openEngine(video, url, startAt, onFail) {
+export function openEngine(video, url, startAt, subtitles, onFail) {
   const player = new shaka.Player();
   player.configure(CONFIG);
   player.addEventListener("error", (event) => {
@@ -26,6 +27,9 @@ export function openEngine(video, url, startAt, onFail) {
   const start = async () => {
     await player.attach(video);
     await player.load(url, startAt);
+    for (const track of subtitles) {
+      player.addTextTrackAsync(track.url, track.language, "subtitles", "text/vtt", undefined, track.label).catch(() => undefined);
+    }
     await video.play();
   };
   start().catch((error) => {

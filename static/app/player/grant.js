@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client.js";
+import { screensFree } from "./lease.js";
 import { asProblem } from "../api/problem.js";
 
 /** @typedef {import("../api/types.js").PlayGrant} Grant */
@@ -15,7 +16,7 @@ export function useGrant(videoId, turn) {
   const [answer, setAnswer] = useState(/** @type {Answer & {turn: number}} */ ({ turn: -1 }));
   useEffect(() => {
     const abort = new AbortController();
-    get(`play/${encodeURIComponent(videoId)}`, abort.signal).then(
+    screensFree().then(() => get(`play/${encodeURIComponent(videoId)}`, abort.signal)).then(
       (grant) => !abort.signal.aborted && setAnswer({ turn, grant }),
       (error) => !abort.signal.aborted && setAnswer({ turn, problem: asProblem(error) }),
     );

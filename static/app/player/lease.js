@@ -1,6 +1,17 @@
 import { post, remove } from "../api/client.js";
 import { asProblem } from "../api/problem.js";
 
+/** Screens that are being given back. @type {Set<Promise<unknown>>} */
+const leaving = new Set();
+
+/** Milliseconds that a new film waits at most for the screen of the last one. */
+const PATIENCE = 2000;
+
+/** Wait until screens that this page gave back are free: whoever has one screen needs the same one again. */
+export async function screensFree() {
+  await Promise.race([Promise.all(leaving), new Promise((over) => setTimeout(over, PATIENCE))]);
+}
+
 /**
  * Keep a screen while a film is open: tell the server where it stands, every so often and whenever that changes.
  * @param {HTMLVideoElement} video
@@ -15,15 +26,17 @@ export function keepLease(video, grant, onGone) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let next;
 
+  const stand = () => ({
+    // Before the first picture the element stands at 0, which is not where the visitor is.
+    position: started ? Math.round(video.currentTime * 1000) / 1000 : grant.resume_at,
+    state: video.ended ? "ended" : video.paused ? "paused" : "playing",
+  });
   const beat = async () => {
     clearTimeout(next);
     if (!open) return;
     next = setTimeout(beat, grant.heartbeat_seconds * 1000);
-    const state = video.ended ? "ended" : video.paused ? "paused" : "playing";
-    // Before the first picture the element stands at 0, which is not where the visitor is.
-    const position = started ? video.currentTime : grant.resume_at;
     try {
-      await post(`${path}/heartbeat`, { position: Math.round(position * 1000) / 1000, state });
+      await post(`${path}/heartbeat`, stand());
     } catch (error) {
       const problem = asProblem(error);
       if (problem.status !== 410 || !open) return;
@@ -39,8 +52,16 @@ export function keepLease(video, grant, onGone) {
     started = true;
     soon();
   };
+  const giveBack = () => remove(path, { keepalive: true }).catch(() => undefined);
   const leave = () => {
-    if (open) remove(path, { keepalive: true }).catch(() => undefined);
+    if (!open) return;
+    close();
+    const told = started ? post(`${path}/heartbeat`, stand()).catch(() => undefined) : Promise.resolve();
+    const left = told.then(giveBack).finally(() => leaving.delete(left));
+    leaving.add(left);
+  };
+  const onPageHide = () => {
+    if (open) void giveBack();
     close();
   };
   const close = () => {
@@ -48,12 +69,12 @@ export function keepLease(video, grant, onGone) {
     clearTimeout(next);
     for (const name of ["pause", "seeked", "ended"]) video.removeEventListener(name, soon);
     video.removeEventListener("playing", onPlaying);
-    removeEventListener("pagehide", leave);
+    removeEventListener("pagehide", onPageHide);
   };
 
   for (const name of ["pause", "seeked", "ended"]) video.addEventListener(name, soon);
   video.addEventListener("playing", onPlaying);
-  addEventListener("pagehide", leave);
+  addEventListener("pagehide", onPageHide);
   next = setTimeout(beat, grant.heartbeat_seconds * 1000);
   return leave;
 }

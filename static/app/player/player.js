@@ -47,7 +47,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
     if (!element || !box || !controller) return;
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()));
-    const engine = openEngine(element, url, startAt, ({ sentence, expired }) => {
+    const engine = openEngine(element, url, startAt, grant.subtitles ?? [], ({ sentence, expired }) => {
       if (!expired || !onExpired(at())) setFailure(sentence);
     });
     setPlayer(engine.player);

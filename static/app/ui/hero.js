@@ -19,7 +19,7 @@ export function Hero({ picture, class: extra = "", children }) {
  * @param {{year: number | null, seconds: number | null, renditions?: import("../api/types.js").RenditionFacts[], maturity?: string | null}} props
  */
 export function Facts({ year, seconds, renditions = [], maturity = null }) {
-  const best = Math.max(0, ...renditions.map((rendition) => rendition.height));
+  const best = Math.max(0, ...renditions.map((rendition) => rendition.height_class));
   return html`
     <p class="facts">
       ${year && html`<span>${year}</span>`}
