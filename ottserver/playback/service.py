@@ -7,6 +7,7 @@ there is a free screen.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -113,6 +114,11 @@ class PlaybackService:
         self._presentations = presentations
         self._tickets = tickets
         self._now = now
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Finish ending the sessions that are being ended."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def play(self, principal: Principal, video_id: str, *, profile_id: str = "", user_agent: str = "") -> Play:
         """Begin a session.
@@ -201,7 +207,7 @@ class PlaybackService:
                 await self._screens.release(session.account_id, session.id)
                 raise _ended()
             if not renewed and not await self._screens.take(session):
-                await self.finish(session, self._now())
+                await self._finish(session)
                 message = "Your plan's screens have all been taken by other players; this session has ended."
                 raise Gone(message)
             await self._save(session, position, state)
@@ -224,12 +230,18 @@ class PlaybackService:
 
     async def end(self, principal: Principal, session_id: str) -> None:
         """End one of the caller's sessions, from whichever device. Again is no error. Raises `NotFound`."""
-        await self.finish(await self._own(principal, session_id), self._now())
+        await self._finish(await self._own(principal, session_id))
 
-    async def finish(self, session: Session, at: datetime) -> None:
-        """End the session as of `at`: its row, its ticket, its lease."""
+    async def _finish(self, session: Session) -> None:
+        """End the session wholly, even when whoever asked is gone before the answer, as a closing page is."""
+        task = asyncio.create_task(self._end(session))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        await asyncio.shield(task)
+
+    async def _end(self, session: Session) -> None:
         async with self._database.writing() as work:
-            await SessionStore(work.connection).end(session.id, at)
+            await SessionStore(work.connection).end(session.id, self._now())
         self._tickets.revoke(session.id)
         await self._screens.release(session.account_id, session.id)
 

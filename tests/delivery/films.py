@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -72,10 +73,15 @@ def presentation(*renditions: Rendition) -> Presentation:
 
 @dataclass
 class StoredSegments:
-    """Gives what the blob store has, and counts how often it was asked."""
+    """Gives what the blob store has while its gate is open, and knows what it was asked for and what was withdrawn."""
 
     blobs: Blobs
     asked: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     async def init(self, presentation_id: str, rendition: str) -> bytes:
         return await self._get(init_key(presentation_id, rendition))
@@ -86,7 +92,11 @@ class StoredSegments:
     async def _get(self, key: str) -> bytes:
         self.asked.append(key)
         try:
+            await self.gate.wait()
             return await self.blobs.get(key)
+        except asyncio.CancelledError:
+            self.withdrawn.append(key)
+            raise
         except BlobMissing as error:
             raise NotFound("There is no such segment.") from error
 

@@ -220,6 +220,26 @@ async def test_simultaneous_misses_ask_the_store_once(stage: Stage) -> None:
     assert len(stage.segments.asked) == 1
 
 
+async def test_segment_is_no_longer_wanted_when_the_last_client_who_waits_has_gone(stage: Stage) -> None:
+    stage.segments.gate.clear()
+    request = f"GET {stage.url(SEGMENT)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    writers = []
+    for _ in range(2):
+        _, writer = await asyncio.open_connection(stage.client.host, stage.client.port)
+        writer.write(request)
+        writers.append(writer)
+    while not stage.segments.asked:  # noqa: ASYNC110 - what happens on the server's side signals nobody
+        await asyncio.sleep(0.005)
+    writers[0].close()
+    await asyncio.sleep(0.05)
+    assert stage.segments.withdrawn == []
+    writers[1].close()
+    while not stage.segments.withdrawn:  # noqa: ASYNC110 - what happens on the server's side signals nobody
+        await asyncio.sleep(0.005)
+    stage.segments.gate.set()
+    assert await (await stage.client.get(stage.url(SEGMENT))).read() == BODY
+
+
 async def test_film_goes_on_playing_while_the_database_is_down(stage: Stage) -> None:
     assert (await stage.client.get(stage.url("master.m3u8"))).status == 200
     stage.library.reachable = False

@@ -135,6 +135,25 @@ async def test_ending_twice_is_no_error(stage: Stage) -> None:
     await stage.service.end(somebody, play.session.id)
 
 
+async def test_session_ends_wholly_or_not_at_all_whenever_the_page_that_asks_is_gone(stage: Stage) -> None:
+    film = stage.house.add_film()
+    outcomes = set()
+    for step in range(12):
+        somebody = stage.house.member()
+        play = await stage.service.play(somebody, film)
+        asking = asyncio.create_task(stage.service.end(somebody, play.session.id))
+        await asyncio.sleep(step * 0.0005)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await stage.service.close()
+        ended = refused(stage, play) is Refusal.REVOKED
+        assert ended is (await stage.screens.holders(somebody.account_id) == [])
+        document: Any = await stage.service.export(somebody.account_id)
+        assert ended is (document["sessions"][0]["ended_at"] is not None)
+        outcomes.add(ended)
+    assert False in outcomes
+
+
 async def test_sessions_of_others_are_not_found_and_stay_unharmed(stage: Stage) -> None:
     somebody, other, film = stage.house.member(), stage.house.member(), stage.house.add_film()
     play = await stage.service.play(somebody, film)
