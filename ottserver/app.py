@@ -98,6 +98,7 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         cache = await stack.enter_async_context(open_cache(settings.cache_url))
         rooms = _build(settings, secret, database, blobs, cache)
         stack.push_async_callback(rooms.accounts.close)
+        stack.push_async_callback(rooms.playback.close)
         stack.push_async_callback(rooms.delivery.close)
         await rooms.accounts.open()
         yield rooms

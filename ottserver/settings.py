@@ -1,7 +1,8 @@
 """Typed settings: from options, OTT_* variables, a --config file and config/default.toml, the earlier winning.
 
 This module is the only reader of the environment. A name that does not exist or a value that does not fit ends the
-start with one sentence that names it (`SettingsError`). A nested name `transcode.preset` is the variable OTT_TRANSCODE_PRESET.
+start with one sentence that names it (`SettingsError`). A nested name such as `transcode.preset` is the variable
+OTT_TRANSCODE_PRESET.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("backends", ("database", "blobs", "cache", "bus", "ffmpeg")),
     ("ground", ("settings", "live", "events", "media", "errors", "identity", "ids", "clock")),
 )
-"""Modules of one floor, top to bottom, as docs/architecture.md explains them; helpers of the entrance are drawn with `app`."""
+"""The boxes of each floor, top to bottom; the helpers of the entrance are drawn with `app`."""
 
 WIDTH, MARGIN, LABEL, ROW, BOX = 1120, 24, 92, 118, 44
 INK, SOFT, PAPER = "#1c2330", "#8a94a6", "#ffffff"
@@ -55,7 +55,7 @@ def imports() -> set[tuple[str, str]]:
 
 def places() -> dict[str, tuple[float, float, float]]:
     """Centre, top and width of every box, in pixels."""
-    found = {}
+    found: dict[str, tuple[float, float, float]] = {}
     for row, (_, names) in enumerate(FLOORS):
         width = (WIDTH - LABEL - MARGIN) / len(names)
         for column, name in enumerate(names):
@@ -69,15 +69,17 @@ def draw() -> str:
     floor_of = {name: row for row, (_, names) in enumerate(FLOORS) for name in names}
     height = MARGIN * 2 + ROW * len(FLOORS)
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" '
-        'role="img" aria-label="Floors and rooms of ottserver; lines are imports and only go down">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
+            'role="img" aria-label="Floors and rooms of ottserver; lines are imports and only go down">'
+        ),
         f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
     ]
     for row, (floor, _) in enumerate(FLOORS):
-        top = MARGIN + row * ROW
+        edge = MARGIN + row * ROW
         out.append(
-            f'<rect x="{MARGIN / 2}" y="{top}" width="{WIDTH - MARGIN}" height="{ROW - 30}" rx="10" '
-            f'fill="{COLOURS[floor]}"/><text x="{MARGIN}" y="{top + 50}" font-size="15" fill="{INK}">{floor}</text>'
+            f'<rect x="{MARGIN / 2}" y="{edge}" width="{WIDTH - MARGIN}" height="{ROW - 30}" rx="10" '
+            f'fill="{COLOURS[floor]}"/><text x="{MARGIN}" y="{edge + 50}" font-size="15" fill="{INK}">{floor}</text>'
         )
     down = sorted(pair for pair in imports() if floor_of[pair[0]] < floor_of[pair[1]])
     for importer, group in groupby(down, key=lambda pair: pair[0]):
@@ -86,8 +88,8 @@ def draw() -> str:
             to_x, to_top, _ = place[imported]
             reach = floor_of[imported] - floor_of[importer]
             out.append(
-                f'<path d="M{x:.0f} {top + BOX} C{x:.0f} {top + BOX + 34} {to_x:.0f} {to_top - 34} {to_x:.0f} {to_top}" '
-                f'fill="none" stroke="{SOFT}" stroke-opacity="{0.75 / reach:.2f}"/>'
+                f'<path d="M{x:.0f} {top + BOX} C{x:.0f} {top + BOX + 34} {to_x:.0f} {to_top - 34} '
+                f'{to_x:.0f} {to_top}" fill="none" stroke="{SOFT}" stroke-opacity="{0.75 / reach:.2f}"/>'
             )
     for name, (x, top, width) in place.items():
         out.append(

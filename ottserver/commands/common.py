@@ -63,9 +63,9 @@ def _with_options(command: Callable[..., R], decorators: tuple[Callable[..., Any
 
 
 def takes_settings(*, serving: bool = False) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[..., R]]:
-    """A command's first argument becomes the `Settings`, with --data and --config (and, `serving`, the rest) as options.
+    """A command's first argument becomes the `Settings`, with --data and --config (`serving`: all) as options.
 
-    Options may also stand before the command's name: `ottserver --data D user list`.
+    Options may also stand before the command: `ottserver --data D user list`.
     """
     extra = _SERVING if serving else ()
     names = ("host", "port", "roles", "data", "config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from statistics import median_low
 
 STANDARD_RATES = tuple(
@@ -33,9 +34,10 @@ def snapped(rate: Fraction, tolerance: Fraction) -> Fraction | None:
 def grid_rate(stamps: list[int], time_base: Fraction, declared: Fraction | None) -> Fraction:
     """Frames a second of the output grid, between 10 and 60.
 
-    `stamps` are the timestamps of some consecutive frames, sorted, in ticks of `time_base` seconds; `declared` is what the container
-    says. A steady film keeps its rate, snapped to a standard one. A film whose frames come unevenly gets the rate of its usual
-    step, so that no frame is lost where it runs at full speed. Very fast ones are halved, very slow ones doubled.
+    `stamps` are the timestamps of some consecutive frames, sorted, in ticks of `time_base` seconds; `declared` is what
+    the container says. A steady film keeps its rate, snapped to a standard one. A film whose frames come unevenly gets
+    the rate of its usual step, so that no frame is lost where it runs at full speed. Very fast ones are halved, very
+    slow ones doubled.
     """
     rate = _measured(stamps, time_base, declared)
     while rate > _FASTEST:
@@ -46,7 +48,7 @@ def grid_rate(stamps: list[int], time_base: Fraction, declared: Fraction | None)
 
 
 def _measured(stamps: list[int], time_base: Fraction, declared: Fraction | None) -> Fraction:
-    steps = [after - before for before, after in zip(stamps, stamps[1:], strict=False) if after > before]
+    steps = [after - before for before, after in pairwise(stamps) if after > before]
     if not steps:
         return _tidy(declared) if declared else _FALLBACK
     average = len(steps) / ((stamps[-1] - stamps[0]) * time_base)

@@ -1,6 +1,7 @@
 """Examines one file with FFmpeg. Runs in a child process only: `python -m ottserver.ingest.probe PARENT_PID PATH`.
 
-Prints one line of JSON, `{"report": …}` or `{"failed": "sentence"}`. Reads the head and the tail of the file, not all of it.
+Prints one line of JSON, `{"report": …}` or `{"failed": "sentence"}`. Reads the head and the tail of the file, not all
+of it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def probe(path: Path) -> SourceReport:
     """The report on a file. Raises `ProbeFailed` with a sentence that says why it cannot be played."""
     size = path.stat().st_size
     if size == 0:
-        raise ProbeFailed("The file is empty.")
+        reason = "The file is empty."
+        raise ProbeFailed(reason)
     if cut := truncation_of(path):
         raise ProbeFailed(cut)
     try:
@@ -68,14 +70,16 @@ def probe(path: Path) -> SourceReport:
     except av.error.FFmpegError:
         kind = kind_of(path)
         what = f"it is {kind}" if kind else "it is in no known video format, or damaged at its beginning"
-        raise ProbeFailed(f"The file is not a video: {what}.") from None
+        reason = f"The file is not a video: {what}."
+        raise ProbeFailed(reason) from None
 
 
 def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
     stream = _video(container)
     head = _head(container, stream)
     if not head.frames:
-        raise ProbeFailed("No picture of the film can be decoded; the file may be damaged or encrypted.")
+        reason = "No picture of the film can be decoded; the file may be damaged or encrypted."
+        raise ProbeFailed(reason)
     first, time_base = head.frames[0], stream.time_base or Fraction(1, 1000)
     origin = _stamp(first)
     if origin is None:
@@ -85,7 +89,8 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
     seconds = (last - origin) * time_base
     _refuse_lost_tail(container, end)
     if seconds > _MAX_SECONDS:
-        raise ProbeFailed("The file says that it is longer than 24 hours; it may be damaged.")
+        reason = "The file says that it is longer than 24 hours; it may be damaged."
+        raise ProbeFailed(reason)
     frames = floor(seconds * rate + Fraction(1, 2)) + 1
     context = stream.codec_context
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
@@ -125,16 +130,21 @@ def _video(container: InputContainer) -> Demuxed:
     pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not pictures:
         if container.streams.audio:
-            raise ProbeFailed("The file has sound but no picture; only films can be played.")
-        raise ProbeFailed("The file has no video in it.")
+            reason = "The file has sound but no picture; only films can be played."
+            raise ProbeFailed(reason)
+        reason = "The file has no video in it."
+        raise ProbeFailed(reason)
     known = [stream for stream in pictures if stream.codec_context is not None]
     if not known:
-        raise ProbeFailed("The film's video codec is not known here.")
+        reason = "The film's video codec is not known here."
+        raise ProbeFailed(reason)
     best = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
     if not (_MIN_SIDE <= best.width <= _MAX_SIDE and _MIN_SIDE <= best.height <= _MAX_SIDE):
         if not best.width:
-            raise ProbeFailed("No picture of the film can be decoded; the file may be damaged or encrypted.")
-        raise ProbeFailed(f"A picture of {best.width} x {best.height} pixels is outside what can be played.")
+            reason = "No picture of the film can be decoded; the file may be damaged or encrypted."
+            raise ProbeFailed(reason)
+        reason = f"A picture of {best.width} x {best.height} pixels is outside what can be played."
+        raise ProbeFailed(reason)
     return best
 
 
@@ -214,9 +224,8 @@ def _refuse_lost_tail(container: InputContainer, end: Fraction) -> None:
     declared = Fraction(container.duration, av.time_base)
     if declared - end > _LOST_SECONDS:
         lost = float(declared - end)
-        raise ProbeFailed(
-            f"The file is incomplete: the last {lost:.0f} seconds of the film are missing. Upload it again."
-        )
+        reason = f"The file is incomplete: the last {lost:.0f} seconds of the film are missing. Upload it again."
+        raise ProbeFailed(reason)
 
 
 def _rotation(frame: VideoFrame) -> int:

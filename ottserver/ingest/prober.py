@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ottserver.backends.ffmpeg.spawn import end_child, log_stderr, start_child
 from ottserver.ingest.models import ProbeFailed
-from ottserver.media import SourceReport
+from ottserver.media import SourceReport  # noqa: TC001 - pydantic builds it
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,14 +41,16 @@ async def probe_source(path: Path, *, timeout_seconds: float) -> SourceReport:
             output = await child.stdout.read() if child.stdout else b""
             await child.wait()
     except TimeoutError:
-        raise ProbeFailed("The file could not be examined in time; it may be damaged.") from None
+        reason = "The file could not be examined in time; it may be damaged."
+        raise ProbeFailed(reason) from None
     finally:
         await end_child(child)
         await errors
     try:
         verdict = VERDICT.validate_json(output)
     except ValidationError:
-        raise ProbeFailed("The file could not be examined: reading it ended unexpectedly; it may be damaged.") from None
+        reason = "The file could not be examined: reading it ended unexpectedly; it may be damaged."
+        raise ProbeFailed(reason) from None
     if verdict.report is None:
         raise ProbeFailed(verdict.failed or "The file could not be examined.")
     return verdict.report

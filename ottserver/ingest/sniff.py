@@ -50,7 +50,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def truncation_of(path: Path) -> str | None:
-    """How the file is shorter than its own structure says, in words, or nothing when it is whole as far as that tells."""
+    """How the file is shorter than its own structure says, in words, or nothing when it seems whole."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -29,15 +30,15 @@ _QUALITY = 4
 
 
 def pictures(path: Path, plan: EncodingPlan, *, threads: int) -> dict[str, bytes]:
-    """JPEGs named "poster" and "backdrop", of the film's shape and never larger than it. Empty when nothing can be decoded."""
+    """JPEGs named "poster" and "backdrop", of the film's shape and never larger; none when nothing can be decoded."""
     frame = _best(path, plan, threads)
     if frame is None:
         return {}
     video = plan.report.video
     width, height = display_size(video)
-    made = {}
+    made: dict[str, bytes] = {}
     for name, wanted in (("poster", POSTER_WIDTH), ("backdrop", BACKDROP_WIDTH)):
-        scale = min(wanted / width, 1)
+        scale = min(wanted / width, Fraction(1))
         size = [max(16, 2 * round(side * scale / 2)) for side in (width, height)]
         made[name] = _jpeg(Converter(video, size[0], size[1], threads).convert(frame))
     return made
@@ -49,7 +50,8 @@ def _best(path: Path, plan: EncodingPlan, threads: int) -> VideoFrame | None:
     found: list[tuple[bool, float, VideoFrame]] = []
     for place in _PLACES:
         number = int(video.frames * place)
-        frame = next((frame for at, frame in numbered_frames(path, video, grid_of(plan), number, threads) if at >= number), None)
+        frames = numbered_frames(path, video, grid_of(plan), number, threads)
+        frame = next((frame for at, frame in frames if at >= number), None)
         if frame is None:
             continue
         luma = frame.reformat(width=320, height=180, format="gray8").to_ndarray().astype(np.float32)

@@ -1,7 +1,7 @@
 """Audio segments: stereo AAC-LC in fragmented MP4. Children only.
 
-Each segment is encoded afresh with what sounds before and after it, and only the packets inside it are kept: with 16 frames of
-pre-roll the seams are as good as those of an encoding in one piece.
+Each segment is encoded afresh with what sounds before and after it, and only the packets inside it are kept: with 16
+frames of pre-roll the seams are as good as those of an encoding in one piece.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ _NAL_TYPE = 0x1F
 
 
 def avc_codecs(extradata: bytes) -> str:
-    """The avc1 string from H.264 parameter sets in Annex B form. Raises `ValueError` without a sequence parameter set."""
+    """The avc1 string from H.264 parameter sets in Annex B form. Raises `ValueError` when there are none."""
     at = extradata.find(b"\0\0\1")
     while at >= 0:
         if extradata[at + 3] & _NAL_TYPE == _SPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -11,7 +12,6 @@ from ottserver.backends.ffmpeg.sourcefile import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
     from pathlib import Path
 
     from av.container import InputContainer
@@ -67,7 +67,7 @@ def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) 
         try:
             with open_source(path) as container:
                 stream = _stream(container, video, threads)
-                target = grid.ticks_of(start, video.origin, stream.time_base)
+                target = grid.ticks_of(start, video.origin, Fraction(video.time_base))
                 container.seek(target, backward=True, stream=stream)
                 frames = _decoded(container, stream, video, grid, first)
                 head = next(frames, None)
@@ -92,7 +92,7 @@ def _stream(container: InputContainer, video: VideoStream, threads: int) -> Demu
 def _decoded(
     container: InputContainer, stream: Demuxed, video: VideoStream, grid: Grid, first: int | None
 ) -> Iterator[Numbered]:
-    time_base = stream.time_base
+    time_base = Fraction(video.time_base)
     number, keyed = -1, False
     for packet in packets(container, stream):
         if not keyed and packet.size:
@@ -132,7 +132,8 @@ def _deinterlaced(frames: Iterator[Numbered], rate: Fraction) -> Iterator[Number
 def _bwdif(frame: VideoFrame, rate: Fraction) -> Graph:
     graph = Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=1 / rate)
-    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")).configure()
+    deinterlacer = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+    graph.link_nodes(source, deinterlacer, graph.add("buffersink")).configure()
     return graph
 
 
@@ -148,4 +149,5 @@ def _pulled(graph: Graph, rate: Fraction) -> Iterator[Numbered]:
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         # The filter counts in half frames.
-        yield round((frame.pts or 0) * frame.time_base * rate), frame
+        halves = frame.time_base or Fraction(1)
+        yield round((frame.pts or 0) * halves * rate), frame

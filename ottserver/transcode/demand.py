@@ -53,7 +53,8 @@ class Demand:
     async def segment(self, title: Title, rendition: str, index: int) -> bytes:
         """The published bytes of a segment that is missing.
 
-        Raises `Busy` when too many are on their way or this one could not be made, `NotFound` when its title goes meanwhile.
+        Raises `Busy` when too many are on their way or this one could not be made, `NotFound` when its title goes
+        meanwhile.
         """
         title.map.cursor = index
         wanted = self._wanted.get((title.id, rendition, index)) or self._want(title, rendition, index)

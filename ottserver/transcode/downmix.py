@@ -1,4 +1,4 @@
-"""Any channel layout to stereo, sample by sample: no state between blocks, so that it is the same wherever it begins. Children only."""
+"""Any channel layout to stereo, without state between blocks: the same wherever decoding begins. Children only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Stereo:
         blocks = [block.to_ndarray() for block in self._mixer.resample(frame)]
         samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((_STEREO, 0), np.float32)
         # A mono track sounds on both sides as loud as it is; a layout without a meaning gives its first two channels.
-        return np.repeat(samples, _STEREO, axis=0) if samples.shape[0] == 1 else samples[:_STEREO]
+        both = np.repeat(samples, _STEREO, axis=0) if samples.shape[0] == 1 else samples[:_STEREO]
+        return both.astype(np.float32, copy=False)
 
     def _mix(self, frame: AudioFrame) -> av.AudioResampler:
         known = frame.layout.nb_channels > 1 and "channels" not in frame.layout.name

@@ -1,7 +1,7 @@
 """The grid of segments: integer frame numbers and sample counts, exact for every rate.
 
-A segment of D seconds has round(D x rate) frames, so every boundary is a whole frame; audio boundaries are the nearest whole
-AAC frames of 1024 samples. The sequence is fixed by the film's length and rate alone.
+A segment of D seconds has round(D x rate) frames, so every boundary is a whole frame; audio boundaries are the nearest
+whole AAC frames of 1024 samples. The sequence is fixed by the film's length and rate alone.
 """
 
 from __future__ import annotations

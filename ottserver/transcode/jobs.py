@@ -34,12 +34,15 @@ def init_job(plan_json: str) -> Job:
 
 
 def video_job(plan_json: str, path: str, rungs: list[str], index: int) -> Job:
-    """Make segment `index` of the named rungs from one decoding; items are about `rendition`, `index` and `init`, its digest."""
+    """Make segment `index` of the named rungs from one decoding.
+
+    Items are about `rendition`, `index` and `init`, the digest of the init segment that they fit.
+    """
     return Job("video", {"plan": plan_json, "path": path, "rungs": rungs, "index": index})
 
 
 def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> Job:
-    """Make `count` segments of a track from one decoding; items are about `rendition`, `index` and `init`, its digest."""
+    """Make `count` segments of a track from one decoding; items are about the same as those of `video_job`."""
     return Job("audio", {"plan": plan_json, "path": path, "track": track, "first": first, "count": count})
 
 

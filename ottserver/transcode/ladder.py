@@ -27,15 +27,16 @@ def display_size(video: VideoStream) -> tuple[Fraction, Fraction]:
 def ladder(video: VideoStream, steps: tuple[LadderStep, ...], preset: str) -> tuple[Rung, ...]:
     """The rungs of a source, lowest first.
 
-    Each box that the source exceeds gives a rung scaled to fit it; the first box that holds the source gives a rung of the
-    source's own size. A source within the lowest box has that one rung. A portrait source turns the boxes.
+    Each box that the source exceeds gives a rung scaled to fit it; the first box that holds the source gives a rung of
+    the source's own size. A source within the lowest box has that one rung. A portrait source turns the boxes.
     """
     width, height = display_size(video)
     rungs: list[Rung] = []
     for step in sorted(steps, key=lambda step: step.height):
         box = (step.height, step.width) if height > width else (step.width, step.height)
-        scale = min(Fraction(box[0]) / width, Fraction(box[1]) / height)
-        rung = _rung(step, width * min(scale, 1), height * min(scale, 1), preset)
+        scale = min(box[0] / width, box[1] / height)
+        kept = min(scale, Fraction(1))
+        rung = _rung(step, width * kept, height * kept, preset)
         if scale < 1:
             rungs.append(rung)
             continue

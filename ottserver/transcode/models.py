@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ottserver.media import SourceReport
+from ottserver.media import SourceReport  # noqa: TC001 - pydantic builds the plan from its fields' types
 
 ENCODER_VERSION = 1
 """Raised whenever other code would make other bytes of the same segment."""

@@ -1,24 +1,23 @@
 """Fragmented MP4 in memory: one init segment and one media segment of a rendition. Children only.
 
-What makes independently made segments fit together: an init segment with an edit list that takes off the video encoder's
-reordering delay, which is the same in every segment; a base decode time (tfdt) written from the timestamps as they are, without a
-shift to zero; one fragment per segment (ISO/IEC 14496-12 section 8.8).
+What makes independently made segments fit together: an init segment with an edit list that takes off the video
+encoder's reordering delay, which is the same in every segment; a base decode time (tfdt) written from the timestamps
+as they are, without a shift to zero; one fragment per segment (ISO/IEC 14496-12 section 8.8).
 """
 
 from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 
 if TYPE_CHECKING:
     from av.packet import Packet
-    from av.stream import Stream
 
 REORDER_DELAY = 2
-"""Frames by which decoding runs ahead of showing. x264 needs at most two with a pyramid of B-frames; one figure for all segments."""
+"""Frames by which decoding runs ahead of showing, the same in all segments: two are what x264's B-pyramid needs."""
 
 _OPTIONS = {
     "movflags": "empty_moov+delay_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer",
@@ -36,7 +35,7 @@ class Fragment:
         options = {**_OPTIONS, "video_track_timescale": str(timescale)}
         self.container = av.open(self._file, "w", format="mp4", options=options)
 
-    def add(self, packet: Packet[Stream]) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         """Append a packet."""
         self.container.mux(packet)
 

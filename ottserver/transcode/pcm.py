@@ -64,7 +64,7 @@ class Pcm:
         frame.sample_rate = source
         blocks = [block.to_ndarray() for block in (*resampler.resample(frame), *resampler.resample(None))]
         skip = start - first * target // source
-        return np.concatenate(blocks, axis=1)[:, skip : skip + end - start]
+        return np.concatenate(blocks, axis=1).astype(np.float32, copy=False)[:, skip : skip + end - start]
 
     def _source(self, start: int, end: int) -> Samples:
         """The same at the source's rate."""

@@ -1,8 +1,8 @@
 """Where decoded blocks of sound lie, free of their containers' rounding. Pure.
 
-Matroska writes milliseconds, so a block may be stamped half a millisecond off. A segment whose samples were placed by such a stamp
-would miss its neighbour by twenty samples and click. Blocks are therefore counted on from each other, and the count is anchored to
-the track's own frames, which are the same from wherever decoding begins.
+Matroska writes milliseconds, so a block may be stamped half a millisecond off. A segment whose samples were placed by
+such a stamp would miss its neighbour by twenty samples and click. Blocks are therefore counted on from each other, and
+the count is anchored to the track's own frames, which are the same from wherever decoding begins.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _STEADY = 8
 def placed(blocks: Iterator[Stamped], *, begin: int, rounding: int) -> Iterator[Placed]:
     """Blocks with their exact positions in samples.
 
-    `blocks` are samples of shape (channels, n) with the position that their timestamp says, or none. `begin` is the position
-    of the track's first sample, `rounding` the number of samples by which a stamp may be off. A stamp further off than that is a hole
-    or an overlap in the source, and the count starts anew.
+    `blocks` are samples of shape (channels, n) with the position that their timestamp says, or none. `begin` is the
+    position of the track's first sample, `rounding` the number of samples by which a stamp may be off. A stamp further
+    off than that is a hole or an overlap in the source, and the count starts anew.
     """
     stretch: list[Stamped] = []
     following: int | None = None

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -105,7 +106,7 @@ def present(plan: EncodingPlan, *, identity: str, source_id: str, inits: Mapping
 
 def video_bandwidth(rung: Rung, grid: Grid) -> int:
     """Bits a second that no segment of the rung exceeds, boxes included (RFC 8216 section 4.3.4.2)."""
-    shortest = min(end - start for start, end in zip(grid.starts, grid.starts[1:], strict=False)) / grid.rate
+    shortest = min(end - start for start, end in pairwise(grid.starts)) / grid.rate
     boxes = 8 * (_BYTES_PER_SAMPLE_ENTRY * grid.rate + _BYTES_PER_FRAGMENT / shortest)
     return round(rung.maxrate + _VBV_START * rung.bufsize / float(shortest) + float(boxes))
 

@@ -154,7 +154,8 @@ class Pool:
     def __init__(self, *, lanes: Mapping[Lane, tuple[int, int, int]], timeout_seconds: float) -> None:
         """`lanes` gives for each lane how many workers, their niceness, and FFmpeg's threads in each."""
         self._lanes = {
-            lane: _Workers([Worker(nice, threads) for _ in range(count)]) for lane, (count, nice, threads) in lanes.items()
+            lane: _Workers([Worker(nice, threads) for _ in range(count)])
+            for lane, (count, nice, threads) in lanes.items()
         }
         self._timeout = timeout_seconds
 
@@ -176,8 +177,8 @@ class Pool:
     ) -> list[Item]:
         """Have the job done and return what it made; raises `JobFailed` after the last try.
 
-        Waits for a worker in order of `priority` (smaller first). `started` is called when one takes the job. Cancelling gives up
-        the place in the queue; when a worker has the job already, the worker is ended with it.
+        Waits for a worker in order of `priority` (smaller first). `started` is called when one takes the job.
+        Cancelling gives up the place in the queue; when a worker has the job already, the worker is ended with it.
         """
         workers = self._lanes[lane]
         worker = await workers.take(priority)

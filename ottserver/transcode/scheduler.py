@@ -122,7 +122,7 @@ class Scheduler:
                 return False
         except NotFound:
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a backend raises, the work is taken up again
             # The database or the blob store is away: nothing is lost, and the title keeps its place.
             _log.exception("work on presentation %s was interrupted", title.id)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -149,7 +149,7 @@ class Scheduler:
             raise
 
     async def _rest(self, title: Title) -> None:
-        """Nothing can be claimed: the title is complete, or others have the last jobs in hand, or something has failed."""
+        """Nothing can be claimed: all is made, or others have the last jobs in hand, or something has failed."""
         if title.work - {asyncio.current_task()}:
             return
         if title.map.complete:

@@ -1,7 +1,7 @@
 """Transcode's use cases: plan a source, hand out its segments, fill the rest, and forget it.
 
-A segment is a pure function of source, rendition and index, so any process may make any of them at any time; the blob store
-says which exist.
+A segment is a pure function of source, rendition and index, so any process may make any of them at any time; the blob
+store says which exist.
 """
 
 from __future__ import annotations

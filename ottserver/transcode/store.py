@@ -36,7 +36,7 @@ presentations = sa.Table(
     sa.Column("artwork", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
-"""`presentation` is empty when `state` is failed. `inits` has the digest of every init segment; `artwork` says it was announced."""
+"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced or not."""
 
 
 @dataclass(frozen=True, slots=True)

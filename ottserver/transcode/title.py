@@ -48,7 +48,7 @@ class Title:
         self.listing = asyncio.Lock()
         self.gone = False
         """Whether it was removed: nothing more is published."""
-        self.work: set[asyncio.Task[None]] = set()
+        self.work: set[asyncio.Task[bool]] = set()
         """Background jobs in hand."""
         self._progress = progress
         self._last = 0.0

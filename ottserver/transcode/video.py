@@ -1,7 +1,7 @@
 """Video segments: from the source's pictures to H.264 in fragmented MP4. Children only.
 
-A segment is made by a fresh encoder, so its first frame is an IDR picture and nothing refers across its ends. Which source picture an
-output frame shows is decided by integers alone: the last one whose number on the grid is not greater.
+A segment is made by a fresh encoder, so its first frame is an IDR picture and nothing refers across its ends. Which
+source picture an output frame shows is decided by integers alone: the last one whose number on the grid is not greater.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class RungEncoder:
             number = round((packet.pts or 0) * packet.time_base * self._grid.rate)
             packet.time_base = Fraction(1, self._grid.timescale)
             packet.pts = number * self._grid.frame_ticks
-            # x264 shortens its delay in segments of one or two frames, but the init segment's edit list is the same for all.
+            # x264 shortens its delay in segments of one or two frames, but the init segment's edit list is the same
+            # for all.
             packet.dts = self._next * self._grid.frame_ticks
             packet.duration = self._grid.frame_ticks
             self._next += 1
@@ -93,8 +94,8 @@ class RungEncoder:
 def on_grid(frames: Iterator[Numbered], first: int, end: int) -> Iterator[tuple[int, VideoFrame | None]]:
     """For every frame number from `first` up to `end` the source frame that it shows.
 
-    That is the last one at or before it; before the first source frame it is the first, after the last one the last. Nothing when
-    there is no frame at all.
+    That is the last one at or before it; before the first source frame it is the first, after the last one the last.
+    Nothing when there is no frame at all.
     """
     held: VideoFrame | None = None
     cursor = first
@@ -138,7 +139,8 @@ def video_segments(
                 over.append(rung)
                 continue
             yield rung.name, init, media
-        # What manifests declare is a promise: the rare segment that the encoder let grow past it is made again, smaller.
+        # What manifests declare is a promise: the rare segment that the encoder let grow past it is made again,
+        # smaller.
         wanted, cap = over, cap * _TIGHTER
 
 

@@ -1,7 +1,7 @@
 """What the pool and its workers say to each other: frames of a JSON header and bytes, over pipes.
 
-A frame is two unsigned 32-bit lengths in network order, the header, the payload. The pool sends a job's header; the worker
-answers with any number of `item` frames, each with its bytes, and one that says `done` or `failed`.
+A frame is two unsigned 32-bit lengths in network order, the header, the payload. The pool sends a job's header; the
+worker answers with any number of `item` frames, each with its bytes, and one that says `done` or `failed`.
 """
 
 from __future__ import annotations

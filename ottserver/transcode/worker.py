@@ -69,7 +69,7 @@ def main() -> None:
                     out.write(wire.pack({"item": about}, data))
                     out.flush()
                 answer: wire.Header = {"done": True}
-            except Exception as failure:  # noqa: BLE001 - whatever a file does to the encoder fails its job, not the worker
+            except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker
                 answer = {"failed": f"{type(failure).__name__}: {failure}"}
             out.write(wire.pack(answer))
             out.flush()

@@ -34,7 +34,7 @@ def confine(*, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | Non
 
 
 def take_stdout() -> int:
-    """A descriptor of the real standard output, which from now on nothing else writes to: stray prints go to standard error."""
+    """A descriptor of the real standard output; whatever else is printed goes to standard error from now on."""
     sys.stdout.flush()
     protected = os.dup(1)
     os.dup2(2, 1)

@@ -1,8 +1,8 @@
 """Opens one local file with FFmpeg so tightly that its bytes cannot make FFmpeg open anything else. Children only.
 
-The file is opened here and handed over as a descriptor. Two locks, each enough by itself: the only protocol that FFmpeg may use
-is `fd`, which reaches this descriptor alone; and only demuxers of real containers may look at the bytes, so playlists,
-concatenation scripts, image sequences and session descriptions are never interpreted.
+The file is opened here and handed over as a descriptor. Two locks, each enough by itself: the only protocol that
+FFmpeg may use is `fd`, which reaches this descriptor alone; and only demuxers of real containers may look at the
+bytes, so playlists, concatenation scripts, image sequences and session descriptions are never interpreted.
 """
 
 from __future__ import annotations

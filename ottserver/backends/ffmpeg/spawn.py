@@ -1,4 +1,4 @@
-"""How the serving process starts a child that loads FFmpeg: a scrubbed environment, pipes only, no inherited descriptors."""
+"""How the serving process starts a child that loads FFmpeg: scrubbed environment, pipes only, nothing inherited."""
 
 from __future__ import annotations
 
