@@ -32,7 +32,7 @@ class Readiness(Protocol):
     """What administrators are shown of transcode's work."""
 
     async def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
-        """Segments stored and segments in all, by rendition name; empty for a presentation it does not work on."""
+        """Segments stored and segments in all, by rendition name; empty for an unknown presentation."""
         ...
 
 
@@ -42,8 +42,9 @@ class _Handlers:
         self._readiness = readiness
 
     async def _answer(self, video: Video) -> answers.AdminVideo:
-        presentation_id = video.presentation_id
-        ready = {} if presentation_id is None else await self._readiness.readiness(presentation_id)
+        # A complete one has all its segments: there is nothing to ask.
+        asked = video.presentation_id is not None and video.status != "complete"
+        ready = await self._readiness.readiness(video.presentation_id or "") if asked else {}
         return answers.admin_video(video, ready)
 
     async def add(self, call: Call[VideoBody, NoQuery]) -> Reply:
