@@ -16,6 +16,8 @@ STANDARD_RATES = tuple(
 _SAME = Fraction(3, 10_000)
 # 24 and 24000/1001 are 1 in 1000 apart; containers that count milliseconds are off by far less.
 _NEAR = Fraction(2, 100)
+_WAVERING = Fraction(15, 100)
+# A camera's usual step, give or take; what is further off is a pause or a burst.
 _FASTEST, _SLOWEST = 60, 10
 _FALLBACK = Fraction(25)
 
@@ -61,7 +63,8 @@ def _measured(stamps: list[int], time_base: Fraction, declared: Fraction | None)
         # Over n steps the rounding of both ends is at most one tick.
         error = Fraction(1, max(1, stamps[-1] - stamps[0]))
         return snapped(average, max(_SAME, error)) or _tidy(average)
-    typical = 1 / (usual * time_base)
+    near = [step for step in steps if abs(step - usual) <= max(1, usual * _WAVERING)]
+    typical = len(near) / (sum(near) * time_base)
     return snapped(typical, max(_NEAR, Fraction(1, usual))) or _tidy(typical)
 
 

@@ -39,6 +39,7 @@ _CPU_SECONDS = 300
 _HEAD_STAMPS = 600
 _HEAD_FRAMES = 12
 _HEAD_PACKETS = 5_000
+_INDEX_ENTRIES = 1000
 _TAIL_SECONDS = (5, 30, 120)
 _LOST_SECONDS = 2
 _MAX_SECONDS = 24 * 3600
@@ -76,6 +77,9 @@ def probe(path: Path) -> SourceReport:
 
 def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
     stream = _video(container)
+    if any(entry.pos + entry.size > size for entry in stream.index_entries[-_INDEX_ENTRIES:]):
+        reason = "The file is incomplete: its index names pictures that lie behind its end. Upload it again."
+        raise ProbeFailed(reason)
     head = _head(container, stream)
     if not head.frames:
         reason = "No picture of the film can be decoded; the file may be damaged or encrypted."
@@ -96,7 +100,7 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     video = VideoStream(
         index=stream.index,
-        codec=context.name,
+        codec=context.codec.canonical_name,
         width=first.width,
         height=first.height,
         sample_aspect=rational(aspect if Fraction(1, 10) < aspect < 10 else Fraction(1)),  # noqa: PLR2004 - no camera's

@@ -34,7 +34,7 @@ def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
     return tuple(
         AudioStream(
             index=stream.index,
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
             sample_rate=stream.sample_rate,
             channels=stream.channels,
             layout=stream.layout.name,
@@ -53,7 +53,7 @@ def subtitle_streams(container: InputContainer) -> tuple[SubtitleStream, ...]:
     return tuple(
         SubtitleStream(
             index=stream.index,
-            codec=stream.codec_context.name if stream.codec_context is not None else "unknown",
+            codec=stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown",
             language=_language(stream),
             title=_title(stream),
             default=bool(stream.disposition & Disposition.default),

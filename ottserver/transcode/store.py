@@ -36,7 +36,7 @@ presentations = sa.Table(
     sa.Column("artwork", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
-"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced or not."""
+"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced?"""
 
 
 @dataclass(frozen=True, slots=True)

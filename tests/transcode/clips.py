@@ -1,4 +1,4 @@
-"""Small films made for tests: every frame carries its number as bars of light, every sound is a tone that can be measured."""
+"""Small films made for tests: every frame carries its number as bars of light, every sound is a known tone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import av
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 BITS = 10
 TONE_HERTZ = 440
@@ -63,40 +65,51 @@ def write(clip: Clip, folder: Path) -> Path:
     """The clip as a file in the folder."""
     path = folder / clip.name
     with av.open(str(path), "w", format=clip.format, options=dict(clip.muxer)) as out:
-        video = out.add_stream(clip.codec, rate=clip.rate, options=dict(clip.options))
-        video.width, video.height, video.pix_fmt = *clip.size, clip.pixel_format
+        pictures = _video_stream(out, clip)
+        tracks = [_audio_stream(out, sound) for sound in clip.sounds]
         time_base = clip.time_base if clip.times else 1 / clip.rate
-        video.codec_context.time_base = time_base
-        if clip.aspect:
-            video.codec_context.sample_aspect_ratio = clip.aspect
-        if clip.transfer:
-            video.codec_context.color_trc, video.codec_context.color_primaries = clip.transfer, 9
-            video.codec_context.colorspace, video.codec_context.color_range = 9, 1
-        tracks = []
-        for sound in clip.sounds:
-            track = out.add_stream(sound.codec, rate=sound.rate)
-            track.layout = sound.layout
-            track.metadata["language"] = sound.language
-            tracks.append(track)
-        offset = clip.first * time_base
         for number in range(clip.frames):
-            frame = numbered(number, clip.size).reformat(format=clip.pixel_format)
-            frame.pts = clip.times[number] if clip.times else clip.first + number
-            frame.time_base = time_base
-            out.mux(video.encode(frame))
-        out.mux(video.encode(None))
+            picture = numbered(number, clip.size).reformat(format=clip.pixel_format)
+            picture.pts = clip.times[number] if clip.times else clip.first + number
+            picture.time_base = time_base
+            out.mux(pictures.encode(picture))
+        out.mux(pictures.encode(None))
         for sound, track in zip(clip.sounds, tracks, strict=True):
-            samples = tone(sound, clip.seconds)
-            step = track.codec_context.frame_size or 1024
-            for at in range(0, samples.shape[1], step):
-                block = np.ascontiguousarray(samples[:, at : at + step])
-                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=sound.layout)
-                frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
-                frame.pts = at + round((sound.starts + float(offset)) * sound.rate)
-                for ready in av.AudioResampler(track.format, track.layout, sound.rate).resample(frame):
-                    out.mux(track.encode(ready))
-            out.mux(track.encode(None))
+            _sing(out, track, sound, clip, float(clip.first * time_base))
     return path
+
+
+def _video_stream(out: OutputContainer, clip: Clip) -> VideoStream:
+    stream: VideoStream = out.add_stream(clip.codec, rate=clip.rate, options=dict(clip.options))  # type: ignore[assignment] # a video codec's name
+    stream.width, stream.height, stream.pix_fmt = *clip.size, clip.pixel_format
+    context = stream.codec_context
+    context.time_base = clip.time_base if clip.times else 1 / clip.rate
+    if clip.aspect:
+        context.sample_aspect_ratio = clip.aspect
+    if clip.transfer:
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = clip.transfer, 9, 9, 1
+    return stream
+
+
+def _audio_stream(out: OutputContainer, sound: Sound) -> AudioStream:
+    stream: AudioStream = out.add_stream(sound.codec, rate=sound.rate)  # type: ignore[assignment] # an audio codec's name
+    stream.layout = sound.layout
+    if sound.language:
+        stream.metadata["language"] = sound.language
+    return stream
+
+
+def _sing(out: OutputContainer, track: AudioStream, sound: Sound, clip: Clip, offset: float) -> None:
+    samples = tone(sound, clip.seconds)
+    step = track.codec_context.frame_size or 1024
+    for at in range(0, samples.shape[1], step):
+        block = np.ascontiguousarray(samples[:, at : at + step])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=sound.layout)
+        frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
+        frame.pts = at + round((sound.starts + offset) * sound.rate)
+        for ready in av.AudioResampler(track.codec_context.format, track.layout, sound.rate).resample(frame):
+            out.mux(track.encode(ready))
+    out.mux(track.encode(None))
 
 
 def tone(sound: Sound, seconds: float) -> np.ndarray:
@@ -148,7 +161,7 @@ def turn(path: Path, degrees: int) -> Path:
     return path
 
 
-def packets_of(path: Path) -> dict[str, Sequence[tuple[int, int, int]]]:
+def packets_of(path: Path) -> dict[str, list[tuple[int, int, int]]]:
     """(pts, dts, duration) of all packets by kind of stream, as the file's demuxer gives them, without decoding."""
     found: dict[str, list[tuple[int, int, int]]] = {}
     with av.open(str(path)) as container:
