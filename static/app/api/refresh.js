@@ -48,6 +48,8 @@ async function renew(since) {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-OTT-Web": "1" },
     body: "{}",
+    // Its answer must arrive even when the page is left: a token that was used and not replaced ends the session.
+    keepalive: true,
   });
   if (response.status >= 500 || response.status === 429) {
     throw new TypeError("fetch: the session could not be renewed");

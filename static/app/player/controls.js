@@ -1,6 +1,7 @@
 import { html } from "htm/preact";
 import { Icon } from "../ui/icon.js";
 import { SettingsMenu } from "./settings-menu.js";
+import { Time } from "./time.js";
 
 /**
  * The way back and the film's name, above the picture.
@@ -28,9 +29,9 @@ export function MiddleChrome() {
 
 /**
  * The time line and the buttons below the picture.
- * @param {{player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined}} props
+ * @param {{video: HTMLVideoElement | null, player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined}} props
  */
-export function BottomChrome({ player, tracks }) {
+export function BottomChrome({ video, player, tracks }) {
   return html`
     <${SettingsMenu} player=${player} tracks=${tracks} />
     <div class="player-bottom">
@@ -41,7 +42,7 @@ export function BottomChrome({ player, tracks }) {
         <media-seek-forward-button class="wide" seekoffset="10"></media-seek-forward-button>
         <media-mute-button></media-mute-button>
         <media-volume-range class="wide"></media-volume-range>
-        <media-time-display showduration notoggle></media-time-display>
+        <${Time} video=${video} />
         <span class="player-gap"></span>
         <media-captions-button></media-captions-button>
         <media-settings-menu-button><${Icon} name="gear" slot="icon" /></media-settings-menu-button>

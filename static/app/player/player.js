@@ -88,7 +88,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
         <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
         <${TopChrome} title=${title} onBack=${onBack} />
         <${MiddleChrome} />
-        <${BottomChrome} player=${player} tracks=${tracks} />
+        <${BottomChrome} video=${video.current} player=${player} tracks=${tracks} />
         ${opening && !failure && html`<p class="player-opening" noautohide role="status"><span class="spinner"></span><span class="unseen">The film is being opened</span></p>`}
         ${told.text && html`<p key=${told.turn} class="player-told" noautohide aria-hidden="true">${told.text}</p>`}
         ${stats && player && video.current && html`<${Stats} video=${video.current} player=${player} onClose=${() => setStats(false)} />`}
