@@ -53,7 +53,7 @@ class Bus(Protocol):
         ...
 
     async def retry(self, consumer: str, seq: int) -> None:
-        """Give a parked fact to its consumer again."""
+        """Give a parked fact to its consumer again; raises `NotFound` when it is not parked."""
         ...
 
     async def drained(self) -> None:

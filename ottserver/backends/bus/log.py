@@ -37,13 +37,17 @@ class ConsumerLog:
         """Start where the database says that this consumer stopped."""
         self._database = database
         self._name = name
+        self._stored = 0
         self.position = 0
 
     async def load(self) -> None:
-        """Read the stored position."""
+        """Read the stored position; a new consumer's, before the first fact, is stored so that nothing is trimmed."""
         async with self._database.reading() as connection:
             stored = await connection.scalar(sa.select(positions.c.position).where(positions.c.consumer == self._name))
-        self.position = stored or 0
+        if stored is None:
+            await self.move_to(0)
+        else:
+            self.position = self._stored = stored
 
     async def unread(self, limit: int) -> list[LoggedFact]:
         """The next facts behind the position, oldest first."""
@@ -55,22 +59,10 @@ class ConsumerLog:
     async def due(self) -> LoggedFact | None:
         """The oldest laid-aside fact whose time has come and which is the first of its key."""
         mine = failures.alias()
-        earlier = failures.alias()
-        first_of_key = ~sa.exists().where(
-            earlier.c.consumer == mine.c.consumer,
-            earlier.c.aggregateid == mine.c.aggregateid,
-            earlier.c.parked_at.is_(None),
-            earlier.c.seq < mine.c.seq,
-        )
         query = (
             sa.select(outbox, mine.c.attempts)
             .join(mine, mine.c.seq == outbox.c.seq)
-            .where(
-                mine.c.consumer == self._name,
-                mine.c.parked_at.is_(None),
-                mine.c.next_attempt_at <= utcnow(),
-                first_of_key,
-            )
+            .where(self._first_of_key(mine), mine.c.next_attempt_at <= utcnow())
             .order_by(outbox.c.seq)
             .limit(1)
         )
@@ -79,13 +71,22 @@ class ConsumerLog:
         return None if r is None else LoggedFact(r.seq, r.id, r.aggregateid, r.type, r.payload, r.attempts)
 
     async def next_due(self) -> datetime | None:
-        """When the next laid-aside fact may be tried."""
-        query = sa.select(sa.func.min(failures.c.next_attempt_at)).where(
-            failures.c.consumer == self._name, failures.c.parked_at.is_(None)
-        )
+        """When the next laid-aside fact may be tried; those behind another of their key wait for that one."""
+        mine = failures.alias()
+        query = sa.select(sa.func.min(mine.c.next_attempt_at)).where(self._first_of_key(mine))
         async with self._database.reading() as connection:
             moment: datetime | None = await connection.scalar(query)
         return moment
+
+    def _first_of_key(self, mine: sa.FromClause) -> sa.ColumnElement[bool]:
+        earlier = failures.alias()
+        behind = sa.exists().where(
+            earlier.c.consumer == self._name,
+            earlier.c.aggregateid == mine.c.aggregateid,
+            earlier.c.parked_at.is_(None),
+            earlier.c.seq < mine.c.seq,
+        )
+        return sa.and_(mine.c.consumer == self._name, mine.c.parked_at.is_(None), ~behind)
 
     async def is_blocked(self, key: str) -> bool:
         """Whether an earlier fact of this key still waits for its next try."""
@@ -99,7 +100,14 @@ class ConsumerLog:
         """Store the position."""
         async with self._database.writing() as work:
             await self._store_position(work.connection, seq)
-        self.position = seq
+        self.position = self._stored = seq
+
+    async def skip_to(self, seq: int, *, lag: int) -> None:
+        """Move past facts of no concern. Stored only every `lag` facts: skipping them again costs next to nothing."""
+        if seq - self._stored >= lag:
+            await self.move_to(seq)
+        else:
+            self.position = seq
 
     async def lay_aside(self, fact: LoggedFact, *, error: str, again_at: datetime, parked: bool = False) -> None:
         """Remember a fact that failed (or waits behind one that did), and move past it."""
@@ -118,7 +126,7 @@ class ConsumerLog:
                     failures.insert().values(consumer=self._name, seq=fact.seq, aggregateid=fact.key, **values)
                 )
             await self._store_position(work.connection, ahead)
-        self.position = ahead
+        self.position = self._stored = ahead
 
     async def digested(self, fact: LoggedFact) -> None:
         """A laid-aside fact succeeded: forget that it failed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ottserver.backends.bus.log import ConsumerLog, LoggedFact
 from ottserver.backends.database.engine import adapter
 from ottserver.backends.database.schema import consumer_failures as failures, consumer_positions as positions, outbox
 from ottserver.clock import utcnow
+from ottserver.errors import Busy, NotFound
 from ottserver.events import FACTS
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ log = logging.getLogger(__name__)
 BATCH = 64
 POLL_SECONDS = 0.5
 """How soon facts of another process are noticed; those of this process wake the consumers at once."""
+IDLE_SECONDS = 30.0
+"""How long a consumer sleeps when nobody wakes it."""
+TROUBLE_SECONDS = 2.0
+"""How long a consumer waits for a database that is down."""
 STOP_SECONDS = 10.0
 TRIM_EVERY_SECONDS = 3600.0
 
@@ -46,6 +51,8 @@ class RetryPolicy:
     attempts: int = 8
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 60.0
+    longest_handler_seconds: float = 600.0
+    """A handler that takes longer has failed."""
     keep: timedelta = timedelta(days=7)
     """How long digested facts stay in the outbox."""
 
@@ -76,9 +83,12 @@ class _Consumer:
                 if await self._step(stopping):
                     continue
                 pause = await self._until_due()
+            except Busy as error:
+                log.warning("consumer %s waits: %s", self.name, error)
+                pause = TROUBLE_SECONDS
             except Exception:
                 log.exception("consumer %s could not read its facts; trying again", self.name)
-                pause = POLL_SECONDS * 4
+                pause = TROUBLE_SECONDS
             try:
                 async with asyncio.timeout(pause):
                     await self.wake.wait()
@@ -88,8 +98,8 @@ class _Consumer:
     async def _until_due(self) -> float:
         due = await self.log.next_due()
         if due is None:
-            return POLL_SECONDS
-        return max(0.01, min(POLL_SECONDS, (due - utcnow()).total_seconds()))
+            return IDLE_SECONDS
+        return max(0.01, min(IDLE_SECONDS, (due - utcnow()).total_seconds()))
 
     async def _step(self, stopping: asyncio.Event) -> bool:
         """Work through what is there; whether there was anything."""
@@ -106,7 +116,7 @@ class _Consumer:
                 await self._take(fact)
             skipped = fact.seq
         if skipped > self.log.position:
-            await self.log.move_to(skipped)
+            await self.log.skip_to(skipped, lag=BATCH)
         return bool(batch)
 
     async def _take(self, fact: LoggedFact) -> None:
@@ -126,24 +136,27 @@ class _Consumer:
         else:
             await self._failed(fact, error)
 
-    async def _failed(self, fact: LoggedFact, error: str) -> None:
-        attempts = fact.attempts + 1
-        parked = attempts >= self._policy.attempts
-        tried = LoggedFact(fact.seq, fact.id, fact.key, fact.type, fact.payload, attempts)
-        await self.log.lay_aside(tried, error=error, again_at=utcnow() + self._policy.pause(attempts), parked=parked)
-        level = logging.ERROR if parked else logging.WARNING
-        state = "parked" if parked else "to be tried again"
-        log.log(level, "consumer %s: %s %s of %s %s: %s", self.name, fact.type, fact.id, fact.key, state, error)
+    async def _failed(self, fact: LoggedFact, error: Exception) -> None:
+        tried = replace(fact, attempts=fact.attempts + 1)
+        parked = tried.attempts >= self._policy.attempts
+        sentence = f"{type(error).__name__}: {error}"
+        again_at = utcnow() + self._policy.pause(tried.attempts)
+        await self.log.lay_aside(tried, error=sentence, again_at=again_at, parked=parked)
+        about = (self.name, fact.type, fact.id, fact.key)
+        if parked:
+            log.error("consumer %s: %s %s of %s is parked", *about, exc_info=error)
+        else:
+            log.warning("consumer %s: %s %s of %s will be tried again: %s", *about, sentence)
 
-    async def _dispatch(self, fact: LoggedFact) -> str | None:
+    async def _dispatch(self, fact: LoggedFact) -> Exception | None:
         """Give the fact to its handlers; what went wrong, if anything."""
         try:
             decoded = adapter(FACTS[fact.type]).validate_json(fact.payload)
             for handler in self.handlers[fact.type]:
-                await handler(decoded)
-        except Exception as error:  # whatever a handler raises must not stop the consumer
-            log.debug("handler failed", exc_info=True)
-            return f"{type(error).__name__}: {error}"
+                async with asyncio.timeout(self._policy.longest_handler_seconds):
+                    await handler(decoded)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the consumer
+            return error
         return None
 
 
@@ -176,18 +189,36 @@ class OutboxBus:
             asyncio.create_task(consumer.run(stopping), name=f"consumer-{consumer.name}")
             for consumer in self._consumers.values()
         ]
-        trimmer = asyncio.create_task(self._trim_forever(), name="outbox-trim")
+        helpers = [
+            asyncio.create_task(self._watch(), name="outbox-watch"),
+            asyncio.create_task(self._trim_forever(), name="outbox-trim"),
+        ]
         try:
             yield
         finally:
             stopping.set()
             self._wake()
-            trimmer.cancel()
+            for helper in helpers:
+                helper.cancel()
             if tasks:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(trimmer, *tasks, return_exceptions=True)
+            await asyncio.gather(*helpers, *tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Wake the consumers for facts that another process announced."""
+        seen = 0
+        while True:
+            try:
+                async with self._database.reading() as connection:
+                    latest = await connection.scalar(sa.select(sa.func.max(outbox.c.seq))) or 0
+            except Exception:  # noqa: BLE001 - the consumers say that the database is down
+                latest = seen
+            if latest != seen:
+                seen = latest
+                self._wake()
+            await asyncio.sleep(POLL_SECONDS)
 
     async def parked(self) -> list[ParkedFact]:
         """Every parked fact, oldest first."""
@@ -204,13 +235,15 @@ class OutboxBus:
         ]
 
     async def retry(self, consumer: str, seq: int) -> None:
-        """Unpark a fact: it is tried again at once, with all its attempts before it."""
+        """Unpark a fact: it is tried again at once, with all its attempts before it. Raises `NotFound`."""
+        mine = (failures.c.consumer == consumer, failures.c.seq == seq, failures.c.parked_at.is_not(None))
         async with self._database.writing() as work:
-            await work.connection.execute(
-                failures.update()
-                .where(failures.c.consumer == consumer, failures.c.seq == seq)
-                .values(parked_at=None, attempts=0, next_attempt_at=utcnow())
+            unparked = await work.connection.execute(
+                failures.update().where(*mine).values(parked_at=None, attempts=0, next_attempt_at=utcnow())
             )
+        if unparked.rowcount == 0:
+            message = f"The consumer {consumer} has no parked fact {seq}."
+            raise NotFound(message)
         self._wake()
 
     async def drained(self) -> None:
@@ -221,7 +254,9 @@ class OutboxBus:
             await asyncio.sleep(0.02)
 
     async def _is_drained(self, target: int) -> bool:
-        waiting = sa.select(sa.func.count()).where(failures.c.seq <= target, failures.c.parked_at.is_(None))
+        waiting = sa.select(sa.func.count()).where(
+            failures.c.consumer.in_(self._consumers), failures.c.seq <= target, failures.c.parked_at.is_(None)
+        )
         async with self._database.reading() as connection:
             if await connection.scalar(waiting):
                 return False
@@ -238,6 +273,7 @@ class OutboxBus:
     async def trim(self) -> None:
         """Forget facts that every consumer has left behind and that are older than the policy keeps."""
         oldest = sa.select(sa.func.min(positions.c.position)).scalar_subquery()
+        started = sa.select(sa.func.count()).where(positions.c.consumer.in_(self._consumers)).scalar_subquery()
         laid_aside = sa.select(failures.c.seq)
         async with self._database.writing() as work:
             await work.connection.execute(
@@ -245,5 +281,6 @@ class OutboxBus:
                     outbox.c.created_at < utcnow() - self._policy.keep,
                     outbox.c.seq <= oldest,
                     outbox.c.seq.not_in(laid_aside),
+                    started == len(self._consumers),  # one that has no position yet has not read anything
                 )
             )

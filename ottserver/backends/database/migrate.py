@@ -18,6 +18,8 @@ from ottserver.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -45,13 +47,31 @@ def migrate_sqlite(path: Path) -> None:
         raise SettingsError(message) from error
 
 
+def _engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.pool.NullPool)
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: DBAPIConnection, _record: object) -> None:
+        # The driver would commit before each statement that changes the schema; SQLite itself needs no such thing.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
 def _upgrade(path: Path) -> None:
+    """Run what is missing in one transaction: killed in the middle, the schema is still the old one."""
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.pool.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    with _engine(path).begin() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         if current == script.get_current_head():
             return
@@ -64,4 +84,3 @@ def _upgrade(path: Path) -> None:
             raise SettingsError(message)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()

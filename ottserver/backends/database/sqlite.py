@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = logging.getLogger(__name__)
 
 READERS = 4
 WRITER_WAIT_SECONDS = 15.0
@@ -69,6 +73,9 @@ def _engine(path: Path, *, begin: str, size: int) -> AsyncEngine:
     return engine
 
 
+_TROUBLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+
+
 class SqliteDatabase:
     """Implements `ottserver.backends.database.Database` on one file."""
 
@@ -89,8 +96,8 @@ class SqliteDatabase:
         try:
             async with self._reader.begin() as connection:
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise _down(error) from error
+        except _TROUBLE as error:
+            _fail(error)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[SqlUnitOfWork]:
@@ -99,13 +106,13 @@ class SqliteDatabase:
             async with asyncio.timeout(WRITER_WAIT_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise _down(error) from error
+            _fail(error)
         try:
             async with self._writer.begin() as connection:
                 work = SqlUnitOfWork(connection)
                 yield work
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise _down(error) from error
+        except _TROUBLE as error:
+            _fail(error)
         finally:
             self._turn.release()
         if work.announced_any:
@@ -123,10 +130,19 @@ class SqliteDatabase:
         await self._writer.dispose()
 
 
-def _down(error: Exception) -> Busy:
-    if isinstance(error, sa.exc.OperationalError) and "no such" in str(error.orig):
-        raise error  # a defect in our SQL, not a state of the world
-    return Busy("The database cannot be reached at the moment; try again shortly.", retry_after=5.0)
+def _fail(error: Exception) -> NoReturn:
+    """Raise `Busy` for a state of the world, which is worth another try; a defect in our SQL stays what it is."""
+    if isinstance(error, sa.exc.DBAPIError) and _code(error) == sqlite3.SQLITE_ERROR:
+        raise error
+    log.warning("the database cannot be used: %s", getattr(error, "orig", None) or error)
+    message = "The database cannot be reached at the moment; try again shortly."
+    raise Busy(message, retry_after=5.0) from error
+
+
+def _code(error: sa.exc.DBAPIError) -> int | None:
+    """SQLite's primary result code (https://sqlite.org/rescode.html), where the error is SQLite's own."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @asynccontextmanager

@@ -14,13 +14,14 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("id", sa.String(36), nullable=False, unique=True),
+        sa.Column("id", sa.String(36), nullable=False),
         sa.Column("aggregatetype", sa.String(64), nullable=False),
         sa.Column("aggregateid", sa.String(64), nullable=False),
         sa.Column("type", sa.String(64), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.UniqueConstraint("id", name="uq_outbox_id"),
         sqlite_autoincrement=True,
     )
     op.create_table(
