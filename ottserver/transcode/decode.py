@@ -11,7 +11,7 @@ from av.filter import Graph
 from ottserver.backends.ffmpeg.sourcefile import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from av.container import InputContainer
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _BACK_OFF_SECONDS = (0.0, 0.7, 2.0, 5.0, 12.0, 30.0, 90.0)
 # A backward seek may land after the target (MPEG-TS and PS do); then it is tried again from further back.
 _DEINTERLACER_LEAD = 3
+_PLAIN_REFERENCES = ("h264", "mpeg2video", "mpeg4")
+# Codecs in which a picture that is marked as no reference is referred to by none, whatever its temporal layer.
+_MOST_REORDERED = 32
+_LOOK_AHEAD_PACKETS = 3000
 _BAD_READS = 100
 # Damage that the demuxer reports is passed over this often in one job.
 
@@ -94,7 +98,10 @@ def _decoded(
 ) -> Iterator[Numbered]:
     time_base = Fraction(video.time_base)
     number, keyed = -1, False
-    for packet in packets(container, stream):
+    coming = packets(container, stream)
+    if first is not None and video.codec in _PLAIN_REFERENCES:
+        coming = _hurried(coming, stream, lambda stamp: grid.frame_at(stamp, video.origin, time_base) <= first)
+    for packet in coming:
         if not keyed and packet.size:
             if not packet.is_keyframe:
                 continue
@@ -111,6 +118,33 @@ def _decoded(
             shown = frame.dts if frame.pts is None else frame.pts
             number = number + 1 if shown is None else grid.frame_at(shown, video.origin, time_base)
             yield number, frame
+
+
+def _hurried(
+    coming: Iterator[Packet[Stream]], stream: Demuxed, before: Callable[[int], bool]
+) -> Iterator[Packet[Stream]]:
+    """The packets, with the decoder told to leave out pictures that are neither shown nor referred to.
+
+    `before` tells whether a timestamp is at or before the first frame wanted; the last such picture is shown, those
+    before it are not. So the middle of a long group of pictures is reached sooner.
+    """
+    head: list[Packet[Stream]] = []
+    after = 0
+    for packet in coming:
+        head.append(packet)
+        if packet.pts is None or len(head) > _LOOK_AHEAD_PACKETS:
+            yield from head
+            yield from coming
+            return
+        after += not before(packet.pts)
+        if after > _MOST_REORDERED:
+            break
+    shown = max((packet.pts for packet in head if packet.pts is not None and before(packet.pts)), default=0)
+    for packet in head:
+        needless = packet.pts is not None and packet.pts < shown
+        stream.codec_context.skip_frame = "NONREF" if needless else "DEFAULT"
+        yield packet
+    yield from coming
 
 
 def _deinterlaced(frames: Iterator[Numbered], rate: Fraction) -> Iterator[Numbered]:
