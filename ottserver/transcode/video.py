@@ -16,7 +16,7 @@ from ottserver.transcode.codecs import avc_codecs
 from ottserver.transcode.decode import numbered_frames
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import REORDER_DELAY, Fragment
-from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, Converter
+from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, converter
 from ottserver.transcode.plan import grid_of, video_bandwidth
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ class RungEncoder:
 
     def add(self, number: int, picture: VideoFrame) -> None:
         """Encode the next frame, which is frame `number` of the grid."""
-        picture.pts, picture.time_base, picture.pict_type = number, 1 / self._grid.rate, PictureType.NONE
+        picture.pts, picture.time_base = number, 1 / self._grid.rate
+        # With the film's last two frames in the order of their decoding, every rung's last packet is its last frame:
+        # FFmpeg's DASH demuxer ends with the first stream that does, and would leave the others' last frames unread.
+        picture.pict_type = PictureType.P if number == self._grid.starts[-1] - 2 else PictureType.NONE
         self._mux(self._stream.encode(picture))
 
     def finish(self) -> tuple[bytes, bytes, bytes]:
@@ -149,10 +152,10 @@ def _encode(
 ) -> list[tuple[bytes, bytes, bytes]]:
     grid, video = grid_of(plan), plan.report.video
     encoders = [RungEncoder(rung, grid, span[0], threads=threads, cap=cap) for rung in rungs]
-    converters = [Converter(video, rung.width, rung.height, threads) for rung in rungs]
+    scalers = [converter(video, rung.width, rung.height, threads) for rung in rungs]
     for number, frame in on_grid(numbered_frames(path, video, grid, span[0], threads), *span):
-        for rung, encoder, converter in zip(rungs, encoders, converters, strict=True):
-            encoder.add(number, black(rung.width, rung.height) if frame is None else converter.convert(frame))
+        for rung, encoder, scaler in zip(rungs, encoders, scalers, strict=True):
+            encoder.add(number, black(rung.width, rung.height) if frame is None else scaler.convert(frame))
     return [encoder.finish() for encoder in encoders]
 
 
