@@ -168,7 +168,7 @@ class _Runner(web.AppRunner):
         return _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
 
 
-def make_runner(application: web.Application, *, shutdown_seconds: float = 20.0) -> web.AppRunner:
+def make_runner(application: web.Application, *, shutdown_seconds: float = 10.0) -> web.AppRunner:
     """What serves `application` on the sites that are added to it.
 
     A client that vanishes cancels its handler; a connection that brings no whole request within the keep-alive time is
