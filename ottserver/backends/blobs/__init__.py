@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from ottserver.errors import SettingsError
+from ottserver.errors import Busy, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,15 +30,23 @@ class BlobMissing(Exception):
     """There is no blob under that key."""
 
 
+class BlobsDown(Busy):
+    """The store cannot be reached, read or written at the moment."""
+
+    def __init__(self) -> None:
+        """The sentence is the same whatever the store says, which is for the log."""
+        super().__init__("The media store cannot be reached at the moment; try again shortly.", retry_after=5.0)
+
+
 class Blobs(Protocol):
-    """A store of immutable bytes. Any call may raise `BlobsDown` from the driver when the store cannot be reached."""
+    """A store of immutable bytes. Any call may raise `BlobsDown`, and `ValueError` for what is no key."""
 
     async def get(self, key: str) -> bytes:
         """All bytes of the blob; raises `BlobMissing`."""
         ...
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
-        """Up to `length` bytes from offset `start`; raises `BlobMissing`."""
+        """Up to `length` bytes from offset `start`, none beyond the end; raises `BlobMissing`."""
         ...
 
     async def info(self, key: str) -> BlobInfo | None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import shutil
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore
 
-from ottserver.backends.blobs import BlobInfo, BlobMissing
-from ottserver.backends.blobs.files import take_file
+from ottserver.backends.blobs import BlobInfo, BlobMissing, BlobsDown
+from ottserver.backends.blobs.files import INCOMING, sweep, take_file
 from ottserver.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+
+log = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _KEY_LIMIT = 512
@@ -36,6 +39,18 @@ def checked_key(key: str) -> str:
     return key
 
 
+@contextmanager
+def _reaching(key: str) -> Iterator[None]:
+    """Turn what the driver raises into what the `Blobs` protocol names."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BlobMissing(key) from error
+    except (BaseError, OSError) as error:
+        log.warning("the blob store cannot be used: %s", error)
+        raise BlobsDown from error
+
+
 class ObjectStoreBlobs:
     """Implements `ottserver.backends.blobs.Blobs`; `folder` is set where blobs are plain files."""
 
@@ -48,11 +63,10 @@ class ObjectStoreBlobs:
 
     async def get(self, key: str) -> bytes:
         """All bytes of the blob; raises `BlobMissing`."""
-        try:
-            result = await obstore.get_async(self._store, checked_key(key))
+        checked_key(key)
+        with _reaching(key):
+            result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
-        except FileNotFoundError as error:
-            raise BlobMissing(key) from error
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
         """Up to `length` bytes from `start`; raises `BlobMissing`."""
@@ -60,61 +74,74 @@ class ObjectStoreBlobs:
         if info is None:
             raise BlobMissing(key)
         end = min(start + length, info.size)
-        if start >= end:
+        if start < 0 or start >= end:
             return b""
-        return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        with _reaching(key):
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
 
     async def info(self, key: str) -> BlobInfo | None:
         """Size of the blob, or nothing."""
+        checked_key(key)
         try:
-            meta = await obstore.head_async(self._store, checked_key(key))
-        except FileNotFoundError:
+            with _reaching(key):
+                meta = await obstore.head_async(self._store, key)
+        except BlobMissing:
             return None
         return BlobInfo(key, meta["size"])
 
     async def put(self, key: str, data: bytes) -> None:
         """Write the blob, replacing one that is there."""
-        await obstore.put_async(self._store, checked_key(key), data)
+        checked_key(key)
+        with _reaching(key):
+            await obstore.put_async(self._store, key, data, use_multipart=False)
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write the blob unless there is one."""
-        try:
-            await obstore.put_async(self._store, checked_key(key), data, mode="create")
-        except AlreadyExistsError:
-            return False
+        checked_key(key)
+        with _reaching(key):
+            try:
+                await obstore.put_async(self._store, key, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
         return True
 
     async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
-        """Take a local file's bytes under `key`."""
+        """Take a local file's bytes under `key`. Raises `FileNotFoundError` when there is no such file."""
         checked_key(key)
         if self._folder is not None:
-            await asyncio.to_thread(take_file, path, self._folder / key, move=move)
-        elif await self.info(key) is None:
-            await obstore.put_async(self._store, key, path)
+            await asyncio.to_thread(take_file, path, self._folder, key, move=move)
+            return
+        await asyncio.to_thread(path.stat)
+        if await self.info(key) is None:
+            with _reaching(key):
+                await obstore.put_async(self._store, key, path)
         if move:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """Every blob below the folder."""
-        async for batch in obstore.list(self._store, prefix=checked_key(prefix), chunk_size=1000):
-            for meta in batch:
-                yield BlobInfo(meta["path"], meta["size"])
+        """Every blob below the folder; files there whose names are no keys are none of ours."""
+        checked_key(prefix)
+        with _reaching(prefix):
+            async for batch in obstore.list(self._store, prefix=prefix, chunk_size=1000):
+                for meta in batch:
+                    if _KEY.fullmatch(meta["path"]):
+                        yield BlobInfo(meta["path"], meta["size"])
 
     async def delete(self, key: str) -> None:
         """Remove the blob."""
-        try:
-            await obstore.delete_async(self._store, checked_key(key))
-        except FileNotFoundError:
-            return
+        checked_key(key)
+        with suppress(BlobMissing), _reaching(key):
+            await obstore.delete_async(self._store, key)
 
     async def delete_folder(self, prefix: str) -> None:
         """Remove every blob below the folder."""
         checked_key(prefix)
-        async for batch in obstore.list(self._store, prefix=prefix, chunk_size=1000):
-            for meta in batch:
-                await self.delete(meta["path"])
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder / prefix, ignore_errors=True)
+            return
+        keys = [blob.key async for blob in self.list(prefix)]
+        for key in keys:
+            await self.delete(key)
 
     @asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
@@ -142,14 +169,16 @@ class ObjectStoreBlobs:
         info = await self.info(key)
         if info is None:
             raise BlobMissing(key)
-        handle, name = await asyncio.to_thread(tempfile.mkstemp, dir=self._scratch, prefix="copy-")
+        file, path = await asyncio.to_thread(_scratch_file, self._scratch)
         try:
             for start in range(0, info.size, _CHUNK):
                 data = await self.get_range(key, start, _CHUNK)
-                await asyncio.to_thread(os.write, handle, data)
-        finally:
-            os.close(handle)
-        return Path(name)
+                await asyncio.to_thread(file.write, data)
+            await asyncio.to_thread(file.close)
+        except BaseException:
+            await asyncio.to_thread(_give_up, file, path)
+            raise
+        return path
 
     async def check(self) -> None:
         """Raise when the store cannot be read and written."""
@@ -165,6 +194,17 @@ async def _discard(copy: asyncio.Task[Path]) -> None:
         await asyncio.to_thread(copy.result().unlink, missing_ok=True)
 
 
+def _scratch_file(folder: Path) -> tuple[IO[bytes], Path]:
+    handle, name = tempfile.mkstemp(dir=folder, prefix="copy-")
+    return os.fdopen(handle, "wb"), Path(name)
+
+
+def _give_up(file: IO[bytes], path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # the disk may be full, which is why it is given up
+        file.close()
+
+
 def _prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +217,7 @@ def _prepare(folder: Path) -> None:
 async def open_object_store(url: str, scratch: Path) -> AsyncIterator[ObjectStoreBlobs]:
     """Open `file:///folder` (made when missing) or `memory://`. Raises `SettingsError`."""
     await asyncio.to_thread(_prepare, scratch)
+    await asyncio.to_thread(sweep, scratch)
     parts = urlsplit(url)
     if parts.scheme == "memory":
         yield ObjectStoreBlobs(MemoryStore(), None, scratch)
@@ -186,4 +227,5 @@ async def open_object_store(url: str, scratch: Path) -> AsyncIterator[ObjectStor
         message = f"blobs_url: {url!r} names no folder; use file:///absolute/folder"
         raise SettingsError(message)
     await asyncio.to_thread(_prepare, folder)
+    await asyncio.to_thread(sweep, folder / INCOMING)
     yield ObjectStoreBlobs(LocalStore(prefix=folder), folder, scratch)
