@@ -11,7 +11,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -25,6 +25,9 @@ from pydantic_settings import (
 )
 
 from ottserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where config/ and static/ are, beside the package."""
@@ -56,11 +59,11 @@ def _http_url(value: str) -> str:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PlanSettings(_Section):
@@ -87,7 +90,7 @@ class IngestSettings(_Section):
     """Uploads and probes."""
 
     max_upload_bytes: Annotated[int, Field(ge=1)]
-    upload_expiry_hours: Annotated[float, Field(gt=0)]
+    upload_expiry_hours: Annotated[float, Field(gt=0, le=87_600)]
     probe_timeout_seconds: Seconds
 
 
@@ -253,9 +256,7 @@ def load(options: dict[str, Any] | None = None, config: Path | None = None) -> S
     known = variables()
     for name in os.environ:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            message = f"{name}: there is no such setting{hint}"
+            message = f"{name}: there is no such setting{_hint(name.upper(), known)}"
             raise SettingsError(message)
     files = ([_read(config)] if config else []) + [_read(DEFAULTS)]
     chosen = type("ChosenSettings", (Settings,), {"files": tuple(files)})
@@ -267,6 +268,11 @@ def load(options: dict[str, Any] | None = None, config: Path | None = None) -> S
         message = f"{error}: {error.__cause__}"
         raise SettingsError(message) from error
     return settings
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -284,6 +290,6 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting"
+        return f"{name}: there is no such setting{_hint(name, variables().values())}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
