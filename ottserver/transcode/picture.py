@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from av.filter import Graph
@@ -23,6 +24,12 @@ _TURN = {0: "", 90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=ccloc
 _HDR = {"smpte2084", "arib-std-b67"}
 
 
+@lru_cache(maxsize=16)
+def converter(video: VideoStream, width: int, height: int, threads: int) -> Converter:
+    """The converter of a source to a size, kept for the next segments: tone mapping takes seconds to prepare."""
+    return Converter(video, width, height, threads)
+
+
 class Converter:
     """Scales and converts frames of one source to one size; rebuilt by itself when the source changes its own."""
 
@@ -41,11 +48,13 @@ class Converter:
         if self._last is not None and self._last[0] is frame:
             return self._last[1]
         shape = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
-        if self._graph is None or shape != self._shape:
-            self._graph, self._shape = self._build(frame), shape
-        self._graph.vpush(frame)
-        converted = self._graph.vpull()
-        self._last = (frame, converted)
+        graph = self._graph if shape == self._shape else None
+        # Forgotten until it has worked: a graph that failed is not used again.
+        self._graph, self._last = None, None
+        graph = graph or self._build(frame)
+        graph.vpush(frame)
+        converted = graph.vpull()
+        self._graph, self._shape, self._last = graph, shape, (frame, converted)
         return converted
 
     def _build(self, frame: VideoFrame) -> Graph:

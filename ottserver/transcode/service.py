@@ -240,7 +240,11 @@ class TranscodeService:
         try:
             return await self._blobs.get(segment_key(title.id, chosen.name, index))
         except BlobMissing:
-            return await self._demand.segment(title, chosen.name, index)
+            data = await self._demand.segment(title, chosen.name, index)
+        if title.map.complete:
+            # This was the last one that the background could not, or did not yet, make.
+            self._scheduler.add(title)
+        return data
 
     async def _rendition(self, presentation_id: str, rendition: str) -> tuple[Title, Rendition]:
         title = await self._title(presentation_id)

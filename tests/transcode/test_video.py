@@ -115,23 +115,18 @@ def test_demo_film_shows_the_same_pictures_as_its_source(bbb_1080p: Path, tmp_pa
     assert report.video.frames == 720
     assert [rung.name for rung in plan.rungs] == ["v480", "v720", "v1080"]
     init = video_init(plan, plan.rungs[0])
-    for index in (12, 5, 0):
+    with av.open(str(bbb_1080p)) as container:
+        originals = [small(frame) for frame, _ in zip(container.decode(video=0), range(300), strict=False)]
+    for index in (5, 0):
         (part,) = (media for _, _, media in video_segments(bbb_1080p, plan, plan.rungs[:1], index, threads=2))
         made = tmp_path / f"{index}.mp4"
         made.write_bytes(init.data + part)
         with av.open(str(made)) as container:
             pictures = [small(frame) for frame in container.decode(video=0)]
-        with av.open(str(bbb_1080p)) as container:
-            first = grid_of(plan).starts[index]
-            originals = {}
-            for number, frame in enumerate(container.decode(video=0)):
-                if first - 3 <= number < first + len(pictures) + 3:
-                    originals[number] = small(frame)
-                if number >= first + len(pictures) + 3:
-                    break
         assert len(pictures) == 48
-        for place, picture in enumerate(pictures, first):
-            away = {number: float(np.abs(picture - original).mean()) for number, original in originals.items()}
+        for place, picture in enumerate(pictures, index * 48):
+            nearby = range(max(0, place - 3), place + 4)
+            away = {number: float(np.abs(picture - originals[number]).mean()) for number in nearby}
             assert away[place] <= min(away.values()) + 0.35
 
 
