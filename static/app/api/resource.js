@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { asProblem } from "./problem.js";
 import { get } from "./client.js";
+import { settled } from "./pending.js";
 
 /** Last answers by path: going back shows the page at once, while it is asked for again. @type {Map<string, any>} */
 const answers = new Map();
@@ -27,7 +28,7 @@ export function useResource(path) {
   useEffect(() => {
     const abort = new AbortController();
     setState({ path, data: answers.get(path), problem: undefined });
-    get(path, abort.signal).then(
+    settled().then(() => get(path, abort.signal)).then(
       (data) => {
         answers.set(path, data);
         if (!abort.signal.aborted) setState({ path, data, problem: undefined });

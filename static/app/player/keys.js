@@ -77,8 +77,9 @@ const KEYS = {
  */
 function isTaken(event) {
   const path = event.composedPath().filter((node) => node instanceof HTMLElement);
-  if (path.some((node) => node.isContentEditable || node.matches("input:not([type=range]), textarea, select, [role=menu], [role^=menuitem], dialog"))) return true;
+  if (path.some((node) => node.isContentEditable || node.matches("input:not([type=range]), textarea, select, dialog"))) return true;
   const arrow = event.key.startsWith("Arrow");
+  if ((arrow || event.key === " ") && path.some((node) => node.matches("[role=menu], [role^=menuitem]"))) return true;
   if (arrow && path.some((node) => node.matches("input[type=range], media-time-range, media-volume-range"))) return true;
   return event.key === " " && path.some((node) => node.matches("button, a, [role=button]"));
 }

@@ -1,16 +1,6 @@
-import { post, remove } from "../api/client.js";
+import { call, remove } from "../api/client.js";
+import { track } from "../api/pending.js";
 import { asProblem } from "../api/problem.js";
-
-/** Screens that are being given back. @type {Set<Promise<unknown>>} */
-const leaving = new Set();
-
-/** Milliseconds that a new film waits at most for the screen of the last one. */
-const PATIENCE = 2000;
-
-/** Wait until screens that this page gave back are free: whoever has one screen needs the same one again. */
-export async function screensFree() {
-  await Promise.race([Promise.all(leaving), new Promise((over) => setTimeout(over, PATIENCE))]);
-}
 
 /**
  * Keep a screen while a film is open: tell the server where it stands, every so often and whenever that changes.
@@ -36,7 +26,7 @@ export function keepLease(video, grant, onGone) {
     if (!open) return;
     next = setTimeout(beat, grant.heartbeat_seconds * 1000);
     try {
-      await post(`${path}/heartbeat`, stand());
+      await call("POST", `${path}/heartbeat`, { body: stand() });
     } catch (error) {
       const problem = asProblem(error);
       if (problem.status !== 410 || !open) return;
@@ -52,17 +42,27 @@ export function keepLease(video, grant, onGone) {
     started = true;
     soon();
   };
-  const giveBack = () => remove(path, { keepalive: true }).catch(() => undefined);
+  const lastWord = async () => {
+    if (!started) return;
+    await call("POST", `${path}/heartbeat`, { body: stand(), keepalive: true }).catch(() => undefined);
+  };
+  const giveBack = () => {
+    removeEventListener("pagehide", giveBack);
+    return remove(path, { keepalive: true }).catch(() => undefined);
+  };
   const leave = () => {
     if (!open) return;
     close();
-    const told = started ? post(`${path}/heartbeat`, stand()).catch(() => undefined) : Promise.resolve();
-    const left = told.then(giveBack).finally(() => leaving.delete(left));
-    leaving.add(left);
+    // Where the film stood, and then the screen; when the page goes before the first has arrived, both at once.
+    const told = lastWord();
+    addEventListener("pagehide", giveBack);
+    track(told.then(giveBack));
   };
   const onPageHide = () => {
-    if (open) void giveBack();
+    if (!open) return;
     close();
+    void lastWord();
+    void giveBack();
   };
   const close = () => {
     open = false;

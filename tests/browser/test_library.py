@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import av
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.conftest import OpenScreen, Theatre
+
+WATCHABLE = re.compile("playable|complete")
+LINE = 1_200_000
+"""Bytes a second that the uploads of these tests get."""
+
+
+@pytest.fixture
+def scene(tmp_path: Path, bbb_1080p: Path) -> Path:
+    """The film's first 3 seconds, packets copied: about 2 MB."""
+    path = tmp_path / "A_Quiet.Morning.mp4"
+    with av.open(str(bbb_1080p)) as film, av.open(str(path), "w") as cut:
+        stream = film.streams.video[0]
+        copy = cut.add_stream_from_template(stream)
+        for packet in film.demux(stream):
+            if packet.dts is not None and packet.pts is not None and packet.pts * float(stream.time_base or 1) < 3:
+                packet.stream = copy
+                cut.mux(packet)
+    return path
+
+
+def test_owner_watches_an_upload_become_a_film(theatre: Theatre, open_screen: OpenScreen, scene: Path) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.page.get_by_role("link", name="Library").click()
+    expect(screen.page.get_by_role("heading", name="Library")).to_be_visible()
+    line = screen.page.context.new_cdp_session(screen.page)
+    line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": LINE},
+    )
+
+    screen.page.get_by_label("Video files").set_input_files(scene)
+
+    bar = screen.page.get_by_role("progressbar", name="Upload of A_Quiet.Morning.mp4")
+    seen: set[int] = set()
+    film = screen.page.locator(".film", has_text="A Quiet Morning")
+    while not film.is_visible():
+        if bar.is_visible():
+            seen.add(int(bar.get_attribute("aria-valuenow", timeout=1000) or 0))
+        screen.page.wait_for_timeout(60)
+    assert len([percent for percent in seen if 0 < percent < 100]) >= 2
+    expect(film).to_have_attribute("data-status", WATCHABLE, timeout=30_000)
+
+    film.get_by_role("button", name="Delete").click()
+    screen.page.get_by_role("button", name="Delete the film").click()
+    expect(film).to_have_count(0)
+
+
+def test_file_that_is_no_film_says_why_and_can_be_replaced(
+    theatre: Theatre, open_screen: OpenScreen, scene: Path, tmp_path: Path
+) -> None:
+    notes = tmp_path / "Shopping list.mp4"
+    notes.write_text("Bread, butter, and something sweet for the evening.\n" * 40)
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open("/admin")
+
+    screen.page.get_by_label("Video files").set_input_files(notes)
+    film = screen.page.locator(".film", has_text="Shopping list")
+    expect(film).to_have_attribute("data-status", "failed", timeout=20_000)
+    expect(film.locator(".wrong")).not_to_be_empty()
+
+    film.get_by_label("Another file for Shopping list").set_input_files(scene)
+    expect(film).to_have_attribute("data-status", WATCHABLE, timeout=30_000)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.support.server import ROOT
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import OpenScreen, Theatre
+
+PHONE = (390, 844)
+AXE = ROOT / "tests/node_modules/axe-core/axe.min.js"
+RULES = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'] })"
+
+
+def test_every_page_fits_a_phone_and_is_open_to_everybody(theatre: Theatre, open_screen: OpenScreen) -> None:
+    screen = open_screen(PHONE)
+    axe = AXE.read_text()
+    screen.open("/sign-in")
+    expect(screen.page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert screen.fits()
+    screen.ask(axe)
+    assert screen.ask(RULES)["violations"] == []
+
+    screen.sign_in(theatre.owner)
+    pages = (
+        "/",
+        f"/title/{theatre.film}",
+        "/admin",
+        "/account",
+        "/plans",
+        "/title/no-such-film",
+        f"/watch/{theatre.film}",
+    )
+    for path in pages:
+        screen.open(path)
+        expect(screen.page.locator("h1")).to_be_visible()
+        screen.page.wait_for_timeout(400)
+        assert screen.fits(), path
+        screen.ask(axe)
+        found = screen.ask(RULES)["violations"]
+        assert [(path, rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+        screen.assert_sound()
+
+
+def test_film_is_reached_and_played_with_the_keyboard_alone(theatre: Theatre, open_screen: OpenScreen) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    play = screen.page.get_by_role("link", name="Play").or_(screen.page.get_by_role("link", name="Resume")).first
+    expect(play).to_be_visible()
+    for _ in range(12):
+        screen.page.keyboard.press("Tab")
+        if play.evaluate("(link) => link === document.activeElement"):
+            break
+    screen.page.keyboard.press("Enter")
+    screen.plays_beyond(0)
+    screen.page.keyboard.press("Space")
+    assert screen.video(".paused") is True
+    screen.page.keyboard.press("0")
+    screen.page.keyboard.press("l")
+    screen.until("!document.querySelector('video').seeking")
+    assert round(screen.video(".currentTime")) == 10

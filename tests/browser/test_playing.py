@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.conftest import OpenScreen, Theatre
+
+FRAMES = 720
+RATE = 24
+
+
+def test_visitor_signs_in_and_sees_every_frame_of_the_film(theatre: Theatre, open_screen: OpenScreen) -> None:
+    screen = open_screen()
+    screen.open(f"/title/{theatre.film}")
+    screen.page.get_by_label("E-mail").fill(theatre.owner)
+    screen.page.get_by_label("Password").fill("correct horse battery")
+    screen.page.get_by_role("button", name="Sign in").click()
+    expect(screen.page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+
+    screen.page.get_by_role("link", name="Play").click()
+    screen.until("document.querySelector('video')?.ended", within=90)
+
+    assert screen.video(".getVideoPlaybackQuality().totalVideoFrames") == FRAMES
+    shown = screen.ask("window.frameTimes")
+    assert shown[0] == pytest.approx(0, abs=0.5 / RATE)
+    assert shown[-1] == pytest.approx((FRAMES - 1) / RATE, abs=0.5 / RATE)
+    assert screen.video(".error") is None
+    expect(screen.page.get_by_role("region", name="The end")).to_be_visible()
+    screen.page.get_by_role("button", name="Back to the film").click()
+    expect(screen.page).to_have_url(f"{theatre.server.url}/title/{theatre.film}")
+
+
+def test_seek_to_a_part_that_is_not_made_yet_plays_there(
+    theatre: Theatre, open_screen: OpenScreen, long_film: Path
+) -> None:
+    video_id = theatre.add(long_film, "The Long Test Picture")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{video_id}")
+    screen.plays_beyond(0)
+
+    screen.page.keyboard.press("9")
+
+    made = screen.ask(f"fetch('/api/v1/admin/videos/{video_id}').then((answer) => answer.json())")
+    assert made["status"] == "playable"
+    screen.plays_beyond(271)
+    assert screen.video(".currentTime") < 300
+    screen.page.get_by_role("button", name="Back", exact=True).click()
+    screen.ask(
+        f"fetch('/api/v1/admin/videos/{video_id}', {{ method: 'DELETE', headers: {{ 'X-OTT-Web': '1' }} }})"
+        ".then((answer) => answer.status)"
+    )
+
+
+def test_chosen_quality_is_what_is_shown_and_the_place_is_remembered(theatre: Theatre, open_screen: OpenScreen) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{theatre.film}?from=4")
+    screen.plays_beyond(4)
+
+    screen.choose_quality("480")
+    screen.until("document.querySelector('video').videoHeight === 480")
+    expect(screen.item("quality")).to_contain_text("480p")
+    screen.choose_quality("1080")
+    screen.until("document.querySelector('video').videoHeight === 1080")
+    at = screen.video(".currentTime")
+    screen.plays_beyond(at + 1)
+
+    screen.page.keyboard.press("k")
+    screen.page.keyboard.press("5")
+    screen.until("!document.querySelector('video').seeking")
+    screen.page.get_by_role("button", name="Back", exact=True).click()
+    expect(screen.page.get_by_role("link", name="Resume at 0:15")).to_be_visible()
+
+
+def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: OpenScreen) -> None:
+    member = theatre.new_member()
+    sofa, kitchen = open_screen(), open_screen()
+    sofa.sign_in(member)
+    sofa.open(f"/watch/{theatre.film}")
+    expect(sofa.page.get_by_role("heading", name="Choose a plan to watch")).to_be_visible()
+    expect(sofa.page.get_by_text("₹199")).to_be_visible()
+
+    theatre.server.run("user", "grant", "--email", member, "--plan", "basic", "--days", "3")
+    sofa.open(f"/watch/{theatre.film}")
+    sofa.plays_beyond(0)
+    kitchen.sign_in(member)
+    kitchen.open(f"/watch/{theatre.film}")
+    kitchen.page.get_by_role("button", name="Stop it there").click()
+    kitchen.plays_beyond(0)
+
+    sofa.page.keyboard.press("k")
+    expect(sofa.page.get_by_role("heading", name="Ended on another device")).to_be_visible()
