@@ -115,26 +115,30 @@ class TusHandlers:
 
 
 async def blocks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body in blocks of about `BLOCK` bytes, and at least one every `FLUSH_SECONDS` while bytes arrive.
+    """The body in blocks of about `BLOCK` bytes; no byte that has arrived waits longer than `FLUSH_SECONDS` or so.
 
     What arrived before a break comes before `BodyInterrupted`.
     """
     buffer = bytearray()
     flushed = time.monotonic()
     while True:
+        data = None
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(FLUSH_SECONDS if buffer else SILENCE_SECONDS):
                 data = await request.content.readany()
-        except (OSError, ClientError, HttpProcessingError, web.RequestPayloadError, TimeoutError) as error:
+        except TimeoutError as error:
+            if not buffer:
+                raise BodyInterrupted from error
+        except (OSError, ClientError, HttpProcessingError, web.RequestPayloadError) as error:
             if buffer:
                 yield bytes(buffer)
             raise BodyInterrupted from error
-        buffer += data
+        buffer += data or b""
         if buffer and (not data or len(buffer) >= BLOCK or time.monotonic() > flushed + FLUSH_SECONDS):
             yield bytes(buffer)
             buffer.clear()
             flushed = time.monotonic()
-        if not data:
+        if data == b"":
             return
 
 
