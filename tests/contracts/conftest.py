@@ -33,6 +33,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def second_database_url(database_url: str, tmp_path: Path) -> str:
+    """Another empty database's address, of the same scheme."""
+    scheme = database_url.partition("://")[0]
+    return DATABASES[scheme].format(folder=tmp_path / "second")
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with open_database(database_url) as database:
         yield database
@@ -52,6 +59,12 @@ def bus(bus_url: str, database: Database) -> Bus:
 def blobs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store's address."""
     return BLOBS[request.param].format(folder=tmp_path)
+
+
+@pytest.fixture
+def second_blobs_url(blobs_url: str, tmp_path: Path) -> str:
+    """Another empty store's address, of the same scheme."""
+    return BLOBS[blobs_url.partition("://")[0]].format(folder=tmp_path / "second")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ async def _replacing(file: Path) -> AsyncIterator[TarWriter]:
                 await writer.finish()
                 await asyncio.to_thread(_publish, stream, scratch, file)
             except BaseException:
-                scratch.unlink(missing_ok=True)
+                await asyncio.to_thread(scratch.unlink, missing_ok=True)
                 raise
     finally:
         await asyncio.to_thread(stream.close)

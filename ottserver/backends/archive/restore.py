@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -58,7 +57,7 @@ class _Restore:
         self._stream = stream
         self._label = label
         self._tables: dict[str, tarfile.TarInfo] = {}
-        self._complete: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
         self._written: list[str] = []
 
     async def read_blobs(self, schema: str, progress: Callable[[int, int], None]) -> None:
@@ -66,6 +65,7 @@ class _Restore:
         total = (await asyncio.to_thread(os.fstat, self._stream.fileno())).st_size
         reader = await asyncio.to_thread(TarReader, self._stream, self._label)
         digest, count, first = "", 0, True
+        complete: dict[str, Any] = {}
         async for member in reader.members():
             folder, _, name = member.name.partition("/")
             if first:
@@ -79,23 +79,21 @@ class _Restore:
                 if (await reader.read(member)).decode("ascii", "replace").split(" ")[0] != digest:
                     self._refuse(f"is damaged: the bytes of {name} are not those that were saved")
             elif member.name == "complete.json":
-                self._complete = json.loads(await reader.read(member))
+                complete = _object(await reader.read(member))
             first = False
             progress(member.offset_data + member.size, total)
-        if not self._complete or self._complete["blobs"] != count:
+        if complete.get("blobs") != count or not isinstance(complete.get("tables"), dict):
             self._refuse("is cut short")
+        self._counts = complete["tables"]
         progress(total, total)
 
     def _check_manifest(self, name: str, content: bytes, schema: str) -> None:
-        manifest: dict[str, Any] = {}
-        if name == "manifest.json":
-            with suppress(ValueError):
-                manifest = dict(json.loads(content))
+        manifest = _object(content) if name == "manifest.json" else {}
         if manifest.get("format") != FORMAT:
             self._refuse("is not a backup that this version can read")
-        if manifest["schema"] != schema:
+        if manifest.get("schema") != schema:
             self._refuse(
-                f"was written by version {manifest['version']} (schema {manifest['schema']}, here {schema}); "
+                f"was written by version {manifest.get('version')} (schema {manifest.get('schema')}, here {schema}); "
                 "restore it with that version, then start this one on the same data"
             )
 
@@ -133,7 +131,7 @@ class _Restore:
     async def load_rows(self) -> None:
         """All rows in one transaction."""
         known = rows.tables()
-        if self._tables.keys() != known.keys() or self._complete["tables"].keys() != known.keys():
+        if self._tables.keys() != known.keys() or self._counts.keys() != known.keys():
             self._refuse("does not have the tables of its schema")
         reader = await asyncio.to_thread(TarReader, self._stream, self._label)
         async with self._database.writing() as work:
@@ -141,7 +139,7 @@ class _Restore:
             await work.connection.execute(consumer_positions.delete())
             for name, table in known.items():
                 count = await rows.load(work.connection, table, reader.lines(self._tables[name]))
-                if count != self._complete["tables"][name]:
+                if count != self._counts[name]:
                     self._refuse(f"has lost rows of the table {name}")
             await rows.settle_positions(work.connection)
 
@@ -149,3 +147,12 @@ class _Restore:
         """Take away the blobs that this run has brought."""
         for key in self._written:
             await self._blobs.delete(key)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one when that is not what the bytes are."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
