@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0
+FRESH_SECONDS = 1.0
+"""For how long an answer is good: anybody may ask, and asking must not burden the backends."""
 
 
 class Checkable(Protocol):
@@ -38,15 +42,22 @@ class OpsService:
         """Check `backends`, by their names."""
         self._backends = backends
         self._draining = draining
+        self._turn = asyncio.Lock()
+        self._states: dict[str, str] = {}
+        self._asked_at = -math.inf
 
     async def readiness(self) -> Readiness:
-        """Ask every backend at once, each for at most `CHECK_SECONDS`."""
-        states = dict(zip(self._backends, await asyncio.gather(*map(self._state, self._backends)), strict=True))
-        if self._draining.is_set():
-            states["process"] = "shutting down"
+        """The state of every backend, not older than `FRESH_SECONDS`."""
+        async with self._turn:
+            if time.monotonic() - self._asked_at > FRESH_SECONDS:
+                answers = await asyncio.gather(*map(self._state, self._backends))
+                self._states = dict(zip(self._backends, answers, strict=True))
+                self._asked_at = time.monotonic()
+        states = {**self._states, **({"process": "shutting down"} if self._draining.is_set() else {})}
         return Readiness(all(state == "ok" for state in states.values()), states)
 
     async def _state(self, name: str) -> str:
+        """Ask one backend, for at most `CHECK_SECONDS`."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._backends[name].check()
