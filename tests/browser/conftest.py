@@ -44,14 +44,20 @@ class Theatre:
     film: str
     """The film's id."""
 
-    def new_member(self) -> str:
-        """The address of somebody who just signed up, without a plan."""
+    def new_member(self, plan: str = "") -> str:
+        """The address of somebody who just signed up, with a complimentary plan or without any."""
         email = f"{uuid.uuid4().hex}@example.org"
         self.server.run(
             *("user", "create", "--email", email, "--name", "Mo", "--role", "member", "--password-stdin"),
             stdin=PASSWORD,
         )
+        if plan:
+            self.grant(email, plan)
         return email
+
+    def grant(self, email: str, plan: str) -> None:
+        """Give somebody a plan for a few days."""
+        self.server.run("user", "grant", "--email", email, "--plan", plan, "--days", "3")
 
     def add(self, film: Path, title: str) -> str:
         """Import a film; its id, once it can be played."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.screen import PASSWORD
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,10 +17,11 @@ RATE = 24
 
 
 def test_visitor_signs_in_and_sees_every_frame_of_the_film(theatre: Theatre, open_screen: OpenScreen) -> None:
+    member = theatre.new_member("premium")
     screen = open_screen()
     screen.open(f"/title/{theatre.film}")
-    screen.page.get_by_label("E-mail").fill(theatre.owner)
-    screen.page.get_by_label("Password").fill("correct horse battery")
+    screen.page.get_by_label("E-mail").fill(member)
+    screen.page.get_by_label("Password").fill(PASSWORD)
     screen.page.get_by_role("button", name="Sign in").click()
     expect(screen.page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
 
@@ -86,7 +89,7 @@ def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: 
     expect(sofa.page.get_by_role("heading", name="Choose a plan to watch")).to_be_visible()
     expect(sofa.page.get_by_text("₹199")).to_be_visible()
 
-    theatre.server.run("user", "grant", "--email", member, "--plan", "basic", "--days", "3")
+    theatre.grant(member, "basic")
     sofa.open(f"/watch/{theatre.film}")
     sofa.plays_beyond(0)
     kitchen.sign_in(member)
