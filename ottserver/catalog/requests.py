@@ -42,15 +42,25 @@ def _line(longest: int) -> Any:  # noqa: ANN401 - a constraint for Annotated
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
-Title = Annotated[str, _line(300), AfterValidator(_one_line)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_many_lines)]
-Person = Annotated[str, _line(120), AfterValidator(_one_line)]
-Genre = Annotated[str, _line(40), AfterValidator(_one_line), AfterValidator(_has_slug)]
+def _pattern(pattern: str) -> Any:  # noqa: ANN401 - a constraint for Annotated
+    """For the document only: what the validators beside it demand, in the regular expressions of JSON Schema."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+_SHOWN = r"[^\u0000-\u001f\u007f-\u009f]"
+_LINE = _pattern(rf"^{_SHOWN}*[^\s\u0000-\u001f\u007f-\u009f]{_SHOWN}*$")
+_LINES = _pattern(r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
+_LETTERED = _pattern(rf"^{_SHOWN}*[\p{{L}}\p{{M}}\p{{N}}]{_SHOWN}*$")
+
+Title = Annotated[str, _line(300), AfterValidator(_one_line), _LINE]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_many_lines), _LINES]
+Person = Annotated[str, _line(120), AfterValidator(_one_line), _LINE]
+Genre = Annotated[str, _line(40), AfterValidator(_one_line), AfterValidator(_has_slug), _LETTERED]
 Genres = Annotated[tuple[Genre, ...], Field(max_length=20), AfterValidator(unique)]
 People = Annotated[tuple[Person, ...], Field(max_length=200), AfterValidator(unique)]
 Year = Annotated[int, Field(ge=1870, le=2200)]
-Maturity = Annotated[str, _line(20), AfterValidator(_one_line)]
-Id = Annotated[str, Field(max_length=36), AfterValidator(_is_id)]
+Maturity = Annotated[str, _line(20), AfterValidator(_one_line), _LINE]
+Id = Annotated[str, Field(max_length=36, json_schema_extra={"format": "uuid"}), AfterValidator(_is_id)]
 
 
 class SeriesBody(RequestModel):

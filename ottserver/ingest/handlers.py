@@ -15,7 +15,7 @@ from ottserver.ids import is_id
 from ottserver.ingest import tus
 from ottserver.ingest.models import BodyInterrupted, ChecksumMismatch
 from ottserver.web import problems
-from ottserver.web.routing import Access, Call, Handler, NoBody, NoQuery, Route, Routes
+from ottserver.web.routing import Access, Call, Handler, HeaderField, NoBody, NoQuery, Route, Routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +30,14 @@ SILENCE_SECONDS = 60.0
 """A client that sends nothing for so long in the middle of a body is taken for gone."""
 PRECONDITION_FAILED = 412
 CHECKSUM_MISMATCH = 460
+_COUNT = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+_VERSION_FIELD = HeaderField("Tus-Resumable", {"type": "string", "enum": [tus.VERSION]})
+_LENGTH = HeaderField("Upload-Length", _COUNT)
+_OFFSET = HeaderField("Upload-Offset", _COUNT)
+_METADATA = HeaderField("Upload-Metadata", {"type": "string", "maxLength": tus.METADATA_LIMIT}, required=False)
+_DIGEST = {"type": "string", "pattern": f"^({'|'.join(tus.CHECKSUMS)}) [A-Za-z0-9+/]+={{0,2}}$"}
+_CHECKSUM = HeaderField("Upload-Checksum", _DIGEST, required=False)
+_OVERRIDE = HeaderField("X-HTTP-Method-Override", {"type": "string", "enum": ["PATCH", "DELETE", "HEAD"]})
 _RESUMABLE = {"Tus-Resumable": tus.VERSION}
 
 TusCall = Call[NoBody, NoQuery]
@@ -205,18 +213,34 @@ def routes(service: IngestService) -> Routes:
     one = _speaking_tus({"HEAD": tus_handlers.head, "PATCH": tus_handlers.patch, "DELETE": tus_handlers.delete})
 
     def route(
-        method: str, path: str, handler: Handler, summary: str, status: int, access: Access = Access.MANAGER
+        method: str, path: str, handler: Handler, summary: str, status: int, *fields: HeaderField, takes: bool = False
     ) -> Route:
-        errors = () if method == "OPTIONS" else (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 503)
-        return Route(method, path, handler, summary, access, status=status, errors=errors, raw=True)
+        errors = (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 460, 503)
+        return Route(
+            method,
+            path,
+            handler,
+            summary,
+            Access.MANAGER,
+            status=status,
+            errors=errors,
+            raw=True,
+            fields=(_VERSION_FIELD, *fields),
+            takes=tus.CONTENT_TYPE if takes else None,
+        )
+
+    def options(path: str) -> Route:
+        return Route(
+            "OPTIONS", path, tus_handlers.options, "What the upload server can do", Access.PUBLIC, status=204, raw=True
+        )
 
     upload = PATH + "/{upload_id}"
     return [
-        route("OPTIONS", PATH, tus_handlers.options, "What the upload server can do", 204, Access.PUBLIC),
-        route("OPTIONS", upload, tus_handlers.options, "What the upload server can do", 204, Access.PUBLIC),
-        route("POST", PATH, collection, "Begin an upload (tus 1.0.0)", 201),
+        options(PATH),
+        options(upload),
+        route("POST", PATH, collection, "Begin an upload (tus 1.0.0)", 201, _LENGTH, _METADATA, _CHECKSUM, takes=True),
         route("HEAD", upload, one, "How many bytes of an upload have arrived", 200),
-        route("PATCH", upload, one, "Continue an upload", 204),
+        route("PATCH", upload, one, "Continue an upload", 204, _OFFSET, _CHECKSUM, takes=True),
         route("DELETE", upload, one, "End an upload and remove its bytes", 204),
-        route("POST", upload, one, "Continue or end an upload by X-HTTP-Method-Override", 204),
+        route("POST", upload, one, "What X-HTTP-Method-Override says", 204, _OVERRIDE, _OFFSET, _CHECKSUM, takes=True),
     ]

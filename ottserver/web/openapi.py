@@ -78,13 +78,18 @@ def _operation(route: Route, names: Names) -> Json:
         "tags": [_tag(route.path)],
         "responses": _responses(route, names),
     }
-    parameters = [*_path_parameters(route), *_query_parameters(route)]
+    parameters = [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not NoBody:
         schema = names[route.body, "validation"]
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    if route.takes is not None:
+        operation["requestBody"] = {
+            "required": False,
+            "content": {route.takes: {"schema": {"type": "string", "format": "binary"}}},
+        }
     if route.access is not Access.PUBLIC:
         operation["security"] = [{"bearer": []}]
     return operation
@@ -99,10 +104,17 @@ def _responses(route: Route, names: Names) -> Json:
     responses: Json = {str(route.status): success}
     for status in sorted(_failures(route)):
         responses[str(status)] = {
-            "description": HTTPStatus(status).phrase,
+            "description": _phrase(status),
             "content": {CONTENT_TYPE: {"schema": names[Problem, "serialization"]}},
         }
     return responses
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused by a protocol of its own"  # such as 460, which tus has for a wrong checksum
 
 
 def _failures(route: Route) -> set[int]:
@@ -146,6 +158,13 @@ def _query_parameters(route: Route) -> list[Json]:
     return [
         {"name": name, "in": "query", "required": name in required, "schema": field}
         for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _header_parameters(route: Route) -> list[Json]:
+    return [
+        {"name": field.name, "in": "header", "required": field.required, "schema": dict(field.schema)}
+        for field in route.fields
     ]
 
 

@@ -100,6 +100,15 @@ class Cookie:
     path: str = "/"
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderField:
+    """A header field that a raw route reads, for the OpenAPI document; `schema` is JSON Schema."""
+
+    name: str
+    schema: Mapping[str, Any]
+    required: bool = True
+
+
 Handler = Callable[[Call[Any, Any]], Awaitable[Reply | web.StreamResponse]]
 
 
@@ -108,7 +117,8 @@ class Route:
     """One method on one path.
 
     `path` has `{name}` parts; one whose name ends in `_id` must be a UUID, else the route answers 404 by itself.
-    `raw` leaves the body unread for the handler (uploads). `limit` names a rate limit of `ottserver.web.limits`.
+    `raw` leaves the body unread for the handler (uploads); `fields` and `takes` then tell the document which header
+    fields and what media type of body the handler reads. `limit` names a rate limit of `ottserver.web.limits`.
     """
 
     method: str
@@ -122,6 +132,8 @@ class Route:
     status: int = 200
     errors: tuple[int, ...] = ()
     raw: bool = False
+    fields: tuple[HeaderField, ...] = ()
+    takes: str | None = None
     produces: str = "application/json"
     hidden: bool = False
     """Left out of the OpenAPI document: pages and static files."""
