@@ -51,19 +51,30 @@ export function quality(height) {
   return height >= 2160 ? "4K" : `${height}p`;
 }
 
+const UNKNOWN = "Unknown language";
 const LANGUAGES = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
 
 /** @param {string} code BCP 47 or ISO 639 @param {string} [label] of the track @returns {string} */
 export function language(code, label) {
   if (label) return label;
   try {
-    return (code && code !== "und" && LANGUAGES.of(code)) || "Unknown language";
+    return (code && code !== "und" && LANGUAGES.of(code)) || UNKNOWN;
   } catch {
-    return "Unknown language";
+    return UNKNOWN;
   }
 }
 
 /** @param {number} channels @returns {string} */
-export function channels(channels) {
+function channels(channels) {
   return { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;
+}
+
+/**
+ * @param {{language: string, label: string, channels: number}} track
+ * @returns {string} "English (5.1)", or "Stereo" where the film does not say its language
+ */
+export function sound(track) {
+  const name = language(track.language, track.label);
+  const how = channels(track.channels);
+  return name === UNKNOWN ? how.charAt(0).toUpperCase() + how.slice(1) : `${name} (${how})`;
 }

@@ -1,7 +1,7 @@
 import { html } from "htm/preact";
 import { useEffect } from "preact/hooks";
 import { useResource } from "../api/resource.js";
-import { channels, clock, language, length, quality } from "../format.js";
+import { clock, length, quality, sound } from "../format.js";
 import { warmPlayer } from "../player/warm.js";
 import { Facts, Hero } from "../ui/hero.js";
 import { Icon } from "../ui/icon.js";
@@ -69,6 +69,7 @@ function PlayButtons({ film, progress }) {
 /** @param {{text: string}} props */
 function Description({ text }) {
   const paragraphs = (text ?? "").split(/\n{2,}/).map((part) => part.trim()).filter(Boolean);
+  if (paragraphs.length === 0) return null;
   return html`
     <div class="description">
       ${paragraphs.map((part, n) => html`<p key=${n} class=${/©|\bCC[ -]BY\b|licen[cs]e/i.test(part) ? "credit" : undefined}>${part}</p>`)}
@@ -79,14 +80,13 @@ function Description({ text }) {
 /** @param {{film: Film}} props */
 function Details({ film }) {
   const heights = [...new Set(film.renditions.map((rendition) => rendition.height_class))].sort((a, b) => b - a);
-  const audio = film.audio.map((track) => `${language(track.language, track.label)} (${channels(track.channels)})`);
   /** @type {[string, string][]} */
   const pairs = [
     ["Genres", (film.genres ?? []).join(", ")],
     ["Directed by", (film.directors ?? []).join(", ")],
     ["With", (film.actors ?? []).join(", ")],
     ["Quality", heights.map(quality).join(", ")],
-    ["Sound", audio.join(", ")],
+    ["Sound", film.audio.map(sound).join(", ")],
   ];
   return html`
     <dl class="details">
