@@ -111,6 +111,7 @@ async def _finish_headers(request: web.Request, response: web.StreamResponse) ->
 
 def _complete(response: web.StreamResponse, request_id: str) -> None:
     response.headers["X-Request-Id"] = request_id
+    response.headers[hdrs.SERVER] = "ottserver"  # instead of the versions of what it is made with
     for name, value in COMMON_HEADERS.items():
         response.headers.setdefault(name, value)
 

@@ -128,6 +128,7 @@ async def test_common_headers_are_on_every_answer(site: Site) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Server"] == "ottserver"
 
 
 async def test_request_id_of_the_client_is_kept(site: Site) -> None:
