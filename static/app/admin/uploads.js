@@ -1,9 +1,9 @@
 import { WEB_HEADERS, post } from "../api/client.js";
-import { Problem, asProblem } from "../api/problem.js";
+import { asProblem } from "../api/problem.js";
 import { keepFresh } from "../api/refresh.js";
 import { Store } from "../store.js";
 import { Pace } from "./pace.js";
-import { announce, finishAnnounced } from "./arrivals.js";
+import { announce } from "./arrivals.js";
 import { tus } from "./tus.js";
 
 /**
@@ -132,11 +132,6 @@ async function arrive(id, url) {
     update(id, { state: "failed", wrong: asProblem(error).detail });
   }
   startNext();
-}
-
-/** Films that had arrived when the page was closed before they could be announced. @returns {Promise<Problem | undefined>} */
-export function finishArrivals() {
-  return finishAnnounced();
 }
 
 /**

@@ -1,5 +1,6 @@
 import { html } from "htm/preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
+import { finishAnnounced } from "../admin/arrivals.js";
 import { DeleteFilm } from "../admin/delete-film.js";
 import { DropZone } from "../admin/drop-zone.js";
 import { EditFilm } from "../admin/edit-film.js";
@@ -7,7 +8,7 @@ import { FilmRow } from "../admin/film-row.js";
 import { followLibrary, library, loadFilms, loadMore } from "../admin/films.js";
 import { SendingList } from "../admin/sending-list.js";
 import { Unfinished } from "../admin/unfinished.js";
-import { finishArrivals, sendFile } from "../admin/uploads.js";
+import { sendFile } from "../admin/uploads.js";
 import { asProblem } from "../api/problem.js";
 import { useStore } from "../store.js";
 import { Trouble } from "../ui/notice.js";
@@ -24,7 +25,7 @@ export function Admin() {
   const close = useCallback(() => setAsked(undefined), []);
   useEffect(() => {
     void loadFilms();
-    void finishArrivals().then((wrong) => wrong && say(wrong.detail));
+    void finishAnnounced().then((wrong) => wrong && say(wrong.detail));
     return followLibrary();
   }, []);
   if (problem && !films) return html`<${Trouble} problem=${problem} onRetry=${loadFilms} />`;
