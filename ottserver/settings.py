@@ -112,7 +112,8 @@ class TranscodeSettings(_Section):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
     audio_bitrate: Annotated[int, Field(ge=32_000, le=512_000)]
     urgent_workers: Annotated[int, Field(ge=1, le=64)]
-    background_workers: Annotated[int, Field(ge=0, le=256)]
+    background_workers: Annotated[int, Field(ge=0, le=256)] = os.cpu_count() or 1
+    """At the lowest priority, so one for each processor."""
     job_timeout_seconds: Seconds
     queue_limit: Annotated[int, Field(ge=1, le=100_000)]
 

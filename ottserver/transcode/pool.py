@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _MODULE = "ottserver.transcode.worker"
 TRIES = 3
 _MAX_ITEMS = 1000
+_REST_SECONDS = 30.0
+"""A background worker without a job for this long ends: it holds some 100 MB that others may need."""
 
 
 class JobFailed(Exception):
@@ -162,13 +164,14 @@ class Pool:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep workers while the context lasts, the urgent ones warm; afterwards every process is gone."""
-        warm = [asyncio.create_task(self._warm(worker)) for worker in self._lanes["urgent"].workers]
+        tasks = [asyncio.create_task(self._warm(worker)) for worker in self._lanes["urgent"].workers]
+        tasks += [asyncio.create_task(self._retire(lane)) for name, lane in self._lanes.items() if name != "urgent"]
         try:
             yield
         finally:
-            for task in warm:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*warm, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             workers = [worker for lane in self._lanes.values() for worker in lane.workers]
             await asyncio.gather(*(worker.close() for worker in workers))
 
@@ -202,6 +205,20 @@ class Pool:
     def pids(self) -> list[int]:
         """Ids of the worker processes that run."""
         return [worker.pid for lane in self._lanes.values() for worker in lane.workers if worker.pid is not None]
+
+    async def _retire(self, lane: _Workers) -> None:
+        """End the processes of workers that have had nothing to do since the last look."""
+        resting: set[Worker] = set()
+        while True:
+            await asyncio.sleep(_REST_SECONDS)
+            for worker in [worker for worker in lane.idle if worker in resting]:
+                if worker in lane.idle:
+                    lane.idle.remove(worker)
+                    try:
+                        await worker.close()
+                    finally:
+                        lane.give(worker)
+            resting = {worker for worker in lane.idle if worker.pid is not None}
 
     async def _warm(self, worker: Worker) -> None:
         with suppress(OSError):

@@ -84,3 +84,17 @@ async def test_workers_know_nothing_of_the_server_but_their_pipes(monkeypatch: p
             assert os.getpriority(os.PRIO_PROCESS, worker) == os.getpriority(os.PRIO_PROCESS, 0) + 3
     finally:
         os.close(leak)
+
+
+async def test_background_worker_without_work_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ottserver.transcode.pool._REST_SECONDS", 0.2)
+    pool = Pool(lanes={"urgent": (1, 0, 1), "background": (1, 19, 1)}, timeout_seconds=30)
+    async with pool.running():
+        for _ in range(2):  # the second time it has ended meanwhile, and is started again
+            with pytest.raises(JobFailed):
+                await pool.run("background", Job("init", {"plan": "no plan"}))
+            resting = pool.pids()
+            assert len(resting) == 2
+            while len(pool.pids()) == 2:
+                await asyncio.sleep(0.02)
+            await asyncio.to_thread(wait_until_gone, [pid for pid in resting if pid not in pool.pids()])
