@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import StartServer
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Server:
+    """A data folder without a server, where one small rung is encoded."""
+    file = tmp_path / "small.toml"
+    rung = 'name = "v480", width = 160, height = 90, maxrate = 200_000, crf = 30'
+    file.write_text(f'[transcode]\npreset = "ultrafast"\nladder = [{{ {rung} }}]\n')
+    return Server(tmp_path / "data", options=("--config", str(file)))
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    """What was printed, one JSON object on each line."""
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_film_is_complete_without_a_server(installation: Server, film: Path) -> None:
+    done = installation.run("import", *installation.options, str(film), "--title", "Bars", "--wait", "complete")
+    (first,) = lines(done.stdout)
+    assert (first["title"], first["status"], first["reason"], first["created"]) == ("Bars", "complete", None, True)
+    segments = sorted(path.name for path in (installation.data / "blobs/presentations").rglob("v480/*.m4s"))
+    assert len(segments) == 2
+    again = lines(installation.run("import", *installation.options, str(film)).stdout)
+    assert [(line["video_id"], line["status"], line["created"]) for line in again] == [
+        (first["video_id"], "complete", False)
+    ]
+    assert film.is_file()
+
+
+def test_folder_gives_a_line_for_each_film(installation: Server, film: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    (shelf / "deep").mkdir(parents=True)
+    shutil.copy(film, shelf / "One.Film.1999.mp4")
+    shutil.copy(film, shelf / "deep/Another Film.mp4")
+    (shelf / "notes.txt").write_text("not a film")
+    (shelf / "deep/broken.mkv").write_text("not a film either")
+    done = installation.run("import", *installation.options, str(shelf), "--wait", "playable", check=False)
+    printed = {line["title"]: line for line in lines(done.stdout)}
+    assert sorted(printed) == ["One Film", "broken"]
+    assert printed["broken"]["status"] == "failed"
+    assert "text" in printed["broken"]["reason"]
+    assert printed["One Film"]["status"] in ("playable", "complete")
+    assert done.returncode == 1
+    assert "1 of 3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("missing.mp4", "does not exist"), ("empty.mp4", "is empty"), ("folder", "there is no film in")],
+)
+def test_what_cannot_be_imported_is_named(installation: Server, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.mp4").touch()
+    done = installation.run("import", *installation.options, str(tmp_path / name), check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert str(tmp_path / name) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_title_is_for_one_film(installation: Server, film: Path, tmp_path: Path) -> None:
+    other = shutil.copy(film, tmp_path / "other.mp4")
+    done = installation.run("import", str(film), str(other), "--title", "Both", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--title" in done.stderr
+
+
+def test_running_server_takes_up_the_encoding(start_server: StartServer, installation: Server, film: Path) -> None:
+    server = start_server(*installation.options)
+    done = server.run("import", *installation.options, str(film), "--wait", "complete")
+    (line,) = lines(done.stdout)
+    assert line["status"] == "complete"
