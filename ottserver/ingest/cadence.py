@@ -54,7 +54,7 @@ def _measured(stamps: list[int], time_base: Fraction, declared: Fraction | None)
     if not steps:
         return _tidy(declared) if declared else _FALLBACK
     average = len(steps) / ((stamps[-1] - stamps[0]) * time_base)
-    usual = median_low(steps)
+    usual: int = median_low(steps)
     # A steady film's steps differ by rounding to its ticks alone.
     steady = all(abs(step - usual) <= max(1, usual // 50) for step in steps)
     if steady and declared and abs(declared - average) <= average / 50:
@@ -63,7 +63,7 @@ def _measured(stamps: list[int], time_base: Fraction, declared: Fraction | None)
         # Over n steps the rounding of both ends is at most one tick.
         error = Fraction(1, max(1, stamps[-1] - stamps[0]))
         return snapped(average, max(_SAME, error)) or _tidy(average)
-    near = [step for step in steps if abs(step - usual) <= max(1, usual * _WAVERING)]
+    near = [step for step in steps if abs(step - usual) <= max(Fraction(1), usual * _WAVERING)]
     typical = len(near) / (sum(near) * time_base)
     return snapped(typical, max(_NEAR, Fraction(1, usual))) or _tidy(typical)
 

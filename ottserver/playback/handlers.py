@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from ottserver.playback.service import PlaybackService
 
 
+class EndQuery(RequestModel):
+    """Where the player stood when it was closed, in seconds: a page that goes has time for one request only."""
+
+    position: Annotated[float, Field(ge=0)] | None = None
+
+
 class ProfileQuery(RequestModel):
     """Whose viewing it is: a household profile, or the account itself."""
 
@@ -119,8 +125,8 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
         beat = await service.heartbeat(call.principal, call.path["session_id"], call.body.position, call.body.state)
         return Reply(HeartbeatAnswer(lease_seconds=beat.lease_seconds, saved=beat.saved))
 
-    async def end(call: Call[NoBody, NoQuery]) -> Reply:
-        await service.end(call.principal, call.path["session_id"])
+    async def end(call: Call[NoBody, EndQuery]) -> Reply:
+        await service.end(call.principal, call.path["session_id"], call.query.position)
         return Reply(status=204)
 
     async def history(call: Call[NoBody, HistoryQuery]) -> Reply:
@@ -160,6 +166,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
             "/api/v1/playback/{session_id}",
             end,
             "End a session, from whichever device",
+            query=EndQuery,
             status=204,
             errors=(404, 503),
         ),

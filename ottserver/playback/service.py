@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -228,18 +229,24 @@ class PlaybackService:
             if reached >= NOTICED_SECONDS or state == "ended":
                 await HistoryStore(work.connection).keep(beat)
 
-    async def end(self, principal: Principal, session_id: str) -> None:
-        """End one of the caller's sessions, from whichever device. Again is no error. Raises `NotFound`."""
-        await self._finish(await self._own(principal, session_id))
+    async def end(self, principal: Principal, session_id: str, position: float | None = None) -> None:
+        """End one of the caller's sessions, from whichever device; its player stood at `position`, in seconds.
 
-    async def _finish(self, session: Session) -> None:
+        Again is no error. Raises `NotFound`.
+        """
+        await self._finish(await self._own(principal, session_id), position)
+
+    async def _finish(self, session: Session, position: float | None = None) -> None:
         """End the session wholly, even when whoever asked is gone before the answer, as a closing page is."""
-        task = asyncio.create_task(self._end(session))
+        task = asyncio.create_task(self._end(session, position))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         await asyncio.shield(task)
 
-    async def _end(self, session: Session) -> None:
+    async def _end(self, session: Session, position: float | None) -> None:
+        if position is not None and session.ended_at is None:
+            with suppress(Gone):  # ended from elsewhere meanwhile: where it stood then is kept
+                await self._save(session, position, "paused")
         async with self._database.writing() as work:
             await SessionStore(work.connection).end(session.id, self._now())
         self._tickets.revoke(session.id)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ottserver.errors import NotFound
+from ottserver.web.problems import NOTHING
 from ottserver.web.routing import Access, Call, Handler, NoBody, NoQuery, Route, Routes
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ PATHS = (
     "/set-up",
 )
 """Addresses that the page's own router understands; each answers with the same document."""
+ELSEWHERE = "/{rest:(?!(?:api|media|static|vendor)(?:/|$)|healthz|readyz|metrics).*}"
+"""All others that a person may have mistyped: the page says that there is nothing, in its own words."""
 
 
 def policy(import_map_hash: str) -> str:
@@ -58,6 +63,14 @@ def routes(assets: Assets) -> Routes:
         response.headers.update(headers)
         return response
 
+    async def lost(call: Call[NoBody, NoQuery]) -> web.Response:
+        if "text/html" not in call.request.headers.get("Accept", ""):
+            raise NotFound(NOTHING)
+        response = await page(call)
+        if response.status == HTTPStatus.OK:
+            response.set_status(HTTPStatus.NOT_FOUND)
+        return response
+
     async def docs(call: Call[NoBody, NoQuery]) -> web.Response:
         response = await assets.page(call.request, "docs.html")
         response.headers.update(headers)
@@ -75,4 +88,5 @@ def routes(assets: Assets) -> Routes:
         get("/favicon.ico", icon, "The page's icon"),
         get("/static/{path:.+}", assets.static, "A file of the page"),
         get("/vendor/{path:.+}", assets.vendor, "A file of a library that the page uses"),
+        get(ELSEWHERE, lost, "The built-in page, which says that there is nothing"),
     ]

@@ -36,8 +36,9 @@ STATUS: dict[type[errors.OttError], HTTPStatus] = {
 NAME_LIMIT = 100
 """Characters of a field's name that are repeated to the client, who may have made it up."""
 
+NOTHING = "There is nothing at this address."
 EXPLAINED = {
-    404: "There is nothing at this address.",
+    404: NOTHING,
     408: "The request's body did not arrive in time.",
     417: "The only expectation that is met is 100-continue.",
     405: "This address does not answer that method.",

@@ -94,6 +94,29 @@ async def test_heartbeat_and_end_over_http(client: Client, stage: Stage) -> None
     assert again["resume_at"] == 77
 
 
+async def test_closing_page_says_in_one_request_where_it_stood(client: Client, stage: Stage) -> None:
+    film = stage.house.add_film()
+    headers = signed_in(stage.house.member())
+    session_id = (await (await client.get(f"/api/v1/play/{film}", headers=headers)).json())["session_id"]
+    session = f"/api/v1/playback/{session_id}"
+    for nonsense in ("-1", "nan", "inf", "soon"):
+        await problem(await client.delete(f"{session}?position={nonsense}", headers=headers), 422)
+    assert (await client.delete(f"{session}?position=64.5", headers=headers)).status == 204
+    again = await (await client.get(f"/api/v1/play/{film}", headers=headers)).json()
+    assert again["resume_at"] == 64.5
+
+
+async def test_position_of_a_session_that_has_ended_is_not_moved(client: Client, stage: Stage) -> None:
+    film = stage.house.add_film()
+    headers = signed_in(stage.house.member())
+    session_id = (await (await client.get(f"/api/v1/play/{film}", headers=headers)).json())["session_id"]
+    for position in (64.5, 99):
+        url = f"/api/v1/playback/{session_id}?position={position}"
+        assert (await client.delete(url, headers=headers)).status == 204
+    again = await (await client.get(f"/api/v1/play/{film}", headers=headers)).json()
+    assert again["resume_at"] == 64.5
+
+
 async def test_no_plan_is_402(client: Client, stage: Stage) -> None:
     somebody, film = stage.house.member(screens=None), stage.house.add_film()
     await problem(await client.get(f"/api/v1/play/{film}", headers=signed_in(somebody)), 402)

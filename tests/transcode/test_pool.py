@@ -86,6 +86,12 @@ async def test_workers_know_nothing_of_the_server_but_their_pipes(monkeypatch: p
         os.close(leak)
 
 
+def wait_until_resting(pool: Pool, before: list[int]) -> None:
+    """Return when a process of the pool has ended; the test's own time limit ends it otherwise."""
+    while pool.pids() == before:
+        time.sleep(0.02)
+
+
 async def test_background_worker_without_work_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ottserver.transcode.pool._REST_SECONDS", 0.2)
     pool = Pool(lanes={"urgent": (1, 0, 1), "background": (1, 19, 1)}, timeout_seconds=30)
@@ -93,8 +99,7 @@ async def test_background_worker_without_work_gives_its_memory_back(monkeypatch:
         for _ in range(2):  # the second time it has ended meanwhile, and is started again
             with pytest.raises(JobFailed):
                 await pool.run("background", Job("init", {"plan": "no plan"}))
-            resting = pool.pids()
-            assert len(resting) == 2
-            while len(pool.pids()) == 2:
-                await asyncio.sleep(0.02)
-            await asyncio.to_thread(wait_until_gone, [pid for pid in resting if pid not in pool.pids()])
+            working = pool.pids()
+            assert len(working) == 2
+            await asyncio.to_thread(wait_until_resting, pool, working)
+            await asyncio.to_thread(wait_until_gone, [pid for pid in working if pid not in pool.pids()])

@@ -187,3 +187,13 @@ async def test_file_that_is_too_large_is_not_served(
     monkeypatch.setattr("ottserver.web.assets.FILE_LIMIT", 100)
     site = await serve(pages.routes(await asyncio.to_thread(Assets, folder)))
     (await site.call("GET", "/static/app/main.js")).problem(404)
+
+
+async def test_mistyped_address_is_a_page_for_people_and_a_problem_for_programs(site: Site) -> None:
+    for path in ("/nowhere", "/title/a/b", "/apiary"):
+        person = await site.call("GET", path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (person.status, person.body.decode()) == (404, PAGE)
+        assert "script-src" in person.headers["Content-Security-Policy"]
+        (await site.call("GET", path)).problem(404)
+    for path in ("/api/v1/nowhere", "/api", "/static/nowhere.js", "/vendor/nowhere", "/media"):
+        (await site.call("GET", path, headers={"Accept": "text/html"})).problem(404)

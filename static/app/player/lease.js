@@ -42,39 +42,24 @@ export function keepLease(video, grant, onGone) {
     started = true;
     soon();
   };
-  const lastWord = async () => {
-    if (!started) return;
-    await call("POST", `${path}/heartbeat`, { body: stand(), keepalive: true }).catch(() => undefined);
-  };
-  const giveBack = () => {
-    removeEventListener("pagehide", giveBack);
-    return remove(path, { keepalive: true }).catch(() => undefined);
-  };
   const leave = () => {
     if (!open) return;
     close();
-    // Where the film stood, and then the screen; when the page goes before the first has arrived, both at once.
-    const told = lastWord();
-    addEventListener("pagehide", giveBack);
-    track(told.then(giveBack));
-  };
-  const onPageHide = () => {
-    if (!open) return;
-    close();
-    void lastWord();
-    void giveBack();
+    // One request says where the film stood and gives the screen back: two could overtake each other.
+    const stood = started ? `?position=${stand().position}` : "";
+    track(remove(`${path}${stood}`, { keepalive: true }).catch(() => undefined));
   };
   const close = () => {
     open = false;
     clearTimeout(next);
     for (const name of ["pause", "seeked", "ended"]) video.removeEventListener(name, soon);
     video.removeEventListener("playing", onPlaying);
-    removeEventListener("pagehide", onPageHide);
+    removeEventListener("pagehide", leave);
   };
 
   for (const name of ["pause", "seeked", "ended"]) video.addEventListener(name, soon);
   video.addEventListener("playing", onPlaying);
-  addEventListener("pagehide", onPageHide);
+  addEventListener("pagehide", leave);
   next = setTimeout(beat, grant.heartbeat_seconds * 1000);
   return leave;
 }

@@ -46,8 +46,6 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(60), nullable=False),
         sa.Column("name", sa.String(60), nullable=False),
         sa.PrimaryKeyConstraint("video_id", "slug", name="pk_video_genres"),
-        sa.ForeignKeyConstraint(
-            ["video_id"], ["videos.id"], name="fk_video_genres_video_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["video_id"], ["videos.id"], name="fk_video_genres_video_id", ondelete="CASCADE"),
     )
     op.create_index("ix_video_genres_slug", "video_genres", ["slug"])
