@@ -150,7 +150,8 @@ class Scheduler:
 
     async def _rest(self, title: Title) -> None:
         """Nothing can be claimed: all is made, or others have the last jobs in hand, or something has failed."""
-        if title.work - {asyncio.current_task()}:
+        # A task that is done has seen this one at work and left the end to it, though its filler has yet to wake up.
+        if any(not task.done() for task in title.work - {asyncio.current_task()}):
             return
         if title.map.complete:
             await self._outcome.completed(title)

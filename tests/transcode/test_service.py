@@ -10,6 +10,7 @@ import pytest
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, PresentationComplete, PresentationPlayable, SourceRemoved
 from ottserver.media import init_key, segment_key
+from ottserver.transcode import store
 from tests.transcode.clips import numbers_in
 from tests.transcode.room import BLOB_KEY, SOURCE_ID
 
@@ -215,3 +216,15 @@ async def test_closed_room_has_no_processes_left(room: Room) -> None:
     for worker in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+async def test_film_whose_last_segments_players_had_made_is_complete_for_several_workers_too(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        for rendition in presentation.renditions:
+            for index in range(rendition.segments):
+                await opened.service.segment(presentation.id, rendition.name, index)
+        async with opened.database.writing() as work:
+            await store.drawn(work.connection, presentation.id)
+    async with room.open(fill=True, background_workers=2) as opened, asyncio.timeout(20):
+        assert await opened.fact(PresentationComplete) == PresentationComplete(SOURCE_ID, presentation.id)
