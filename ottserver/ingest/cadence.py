@@ -69,4 +69,7 @@ def _measured(stamps: list[int], time_base: Fraction, declared: Fraction | None)
 
 
 def _tidy(rate: Fraction) -> Fraction:
+    # Doubled first: a picture an hour, to the nearest 1001th, would be none.
+    while rate < _SLOWEST:
+        rate *= 2
     return snapped(rate, _SAME) or rate.limit_denominator(1001)

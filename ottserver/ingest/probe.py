@@ -218,6 +218,9 @@ def _packets(container: InputContainer, stream: Demuxed | None) -> Iterator[av.P
             yield from container.demux(*chosen)
         except av.error.InvalidDataError:
             continue
+        except IndexError:
+            # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; all packets have come by then.
+            return
         return
 
 

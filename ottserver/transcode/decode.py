@@ -50,6 +50,9 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream
             yield from container.demux(stream)
         except av.error.InvalidDataError:
             continue
+        except IndexError:
+            # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; our packets have come by then.
+            return
         return
 
 

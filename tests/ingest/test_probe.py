@@ -15,7 +15,7 @@ import pytest
 from ottserver.ingest.models import ProbeFailed
 from ottserver.ingest.probe import probe
 from ottserver.ingest.prober import probe_source
-from tests.transcode.clips import Clip, Sound, turn, write
+from tests.transcode.clips import Clip, Sound, broadcast, turn, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,7 @@ PHONE = tuple(n * 33 + n % 3 + (n // 20) * 33 for n in range(120))
         (Clip("broadcast.ts", options=X264), Fraction(25), 125, None),
         (Clip("disc.mpg", codec="mpeg2video", options=(("bf", "2"),), format="vob"), Fraction(25), 125, None),
         (Clip("slow.mp4", rate=Fraction(5)), Fraction(10), 49, 0),
+        (Clip("hourly.mp4", times=(0, 3_600_000, 7_200_000)), Fraction(4096, 225), 131_073, 0),
         (Clip("very-fast.mp4", rate=Fraction(120), seconds=1), Fraction(60), 60, 0),
         (Clip("phone.mkv", times=PHONE, rate=Fraction(30)), Fraction(30), 124, 0),
     ],
@@ -50,6 +51,10 @@ def test_rate_length_and_beginning_are_exact(
     assert abs(report.video.frames - frames) <= (1 if clip.rate > 60 else 0)
     assert origin is None or report.video.origin == origin
     assert report.duration_seconds == pytest.approx(report.video.frames / float(rate))
+
+
+def test_broadcast_in_which_sound_begins_on_the_way_has_its_whole_length(tmp_path: Path) -> None:
+    assert probe(broadcast(tmp_path)).duration_seconds == pytest.approx(16, abs=0.1)
 
 
 def test_tracks_languages_subtitles_and_title_are_reported(tmp_path: Path, ffmpeg: Path) -> None:

@@ -79,6 +79,21 @@ def write(clip: Clip, folder: Path) -> Path:
     return path
 
 
+def broadcast(folder: Path) -> Path:
+    """A transport stream of 16 s at 25 frames a second; sound runs from 12 s to 14 s, and its head does not name it."""
+    parts = (
+        Clip("before.ts", seconds=12),
+        Clip("sounding.ts", seconds=2, first=300, sounds=(Sound(),)),
+        Clip("after.ts", seconds=2, first=350),
+    )
+    before, sounding, after = [write(part, folder).read_bytes() for part in parts]
+    # Null packets (ISO/IEC 13818-1 section 2.4.3.3): whoever looks at the end alone does not see the sound either.
+    stuffing = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 4000
+    path = folder / "broadcast.ts"
+    path.write_bytes(before + sounding + stuffing + after)
+    return path
+
+
 def _video_stream(out: OutputContainer, clip: Clip) -> VideoStream:
     stream: VideoStream = out.add_stream(clip.codec, rate=clip.rate, options=dict(clip.options))  # type: ignore[assignment] # a video codec's name
     stream.width, stream.height, stream.pix_fmt = *clip.size, clip.pixel_format

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from ottserver.ingest.probe import probe
+from ottserver.transcode.decode import numbered_frames
 from ottserver.transcode.models import EncoderSettings, LadderStep
 from ottserver.transcode.plan import grid_of, video_bandwidth
 from ottserver.transcode.video import video_init, video_segments
-from tests.transcode.clips import Clip, number_on, numbers_in, packets_of, turn, write
+from tests.transcode.clips import Clip, broadcast, number_on, numbers_in, packets_of, turn, write
 from tests.transcode.stitching import SETTINGS, SMALL, plan_of, stitched_video
 
 if TYPE_CHECKING:
@@ -86,6 +87,16 @@ def test_stitched_segments_show_every_frame_of_the_source_once_and_in_its_place(
     ticks = grid.frame_ticks
     assert sorted(pts for pts, _, _ in packets) == [n * ticks for n in range(report.video.frames)]
     assert [dts for _, dts, _ in packets] == [(n - 2) * ticks for n in range(report.video.frames)]
+
+
+def test_broadcast_in_which_sound_begins_on_the_way_is_read_to_its_last_picture(tmp_path: Path) -> None:
+    source = broadcast(tmp_path)
+    report = probe(source)
+
+    pictures = list(numbered_frames(source, report.video, grid_of(plan_of(report)), 380, threads=1))
+
+    assert pictures[-1][0] == report.video.frames - 1
+    assert number_on(pictures[-1][1]) == 49
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
