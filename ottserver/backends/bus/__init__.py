@@ -1,7 +1,8 @@
 """Bus: carries facts from the outbox to consumers, at least once and in order per key.
 
 A consumer has a name and keeps its own position. A handler that raises is tried again with a growing pause, while facts
-of other keys go on; after the last try the fact is parked, visibly, and the facts behind it go on too.
+of other keys go on; after the last try the fact is parked, visibly, and the facts behind it go on too. One that raises
+`Busy`, because what it needs is away, is tried again for as long as that takes.
 """
 
 from __future__ import annotations

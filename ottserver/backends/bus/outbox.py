@@ -42,6 +42,7 @@ TROUBLE_SECONDS = 2.0
 """How long a consumer waits for a database that is down."""
 STOP_SECONDS = 10.0
 TRIM_EVERY_SECONDS = 3600.0
+_MOST_DOUBLINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class RetryPolicy:
 
     def pause(self, attempts: int) -> timedelta:
         """The wait after the `attempts`-th failure."""
-        return timedelta(seconds=min(self.first_pause_seconds * 2 ** (attempts - 1), self.longest_pause_seconds))
+        doubled = self.first_pause_seconds * 2.0 ** min(attempts - 1, _MOST_DOUBLINGS)
+        return timedelta(seconds=min(doubled, self.longest_pause_seconds))
 
 
 class _Consumer:
@@ -138,7 +140,8 @@ class _Consumer:
 
     async def _failed(self, fact: LoggedFact, error: Exception) -> None:
         tried = replace(fact, attempts=fact.attempts + 1)
-        parked = tried.attempts >= self._policy.attempts
+        # A fact is not to blame for a full disk or a store that is away: it waits for them, however long that takes.
+        parked = tried.attempts >= self._policy.attempts and not isinstance(error, Busy)
         sentence = f"{type(error).__name__}: {error}"
         again_at = utcnow() + self._policy.pause(tried.attempts)
         await self.log.lay_aside(tried, error=sentence, again_at=again_at, parked=parked)
