@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ottserver.delivery.metrics import DeliveryMetrics
 
 FLIGHTS_LIMIT = 1_000
+FLIGHTS_OF_ONE = 16
+"""Bodies that are fetched at once for one who asks: more than any player wants, too few to keep the others waiting."""
 _OVERHEAD_BYTES = 1_000
 """What a body costs beside its bytes: key, tag and the objects around them."""
 _HASH_INLINE_BYTES = 64 * 1024
@@ -34,12 +36,13 @@ class Body:
 
 
 class _Flight:
-    """One fetch under way and how many wait for it."""
+    """One fetch under way, who asked for it first and how many wait for it."""
 
-    __slots__ = ("task", "waiting")
+    __slots__ = ("asker", "task", "waiting")
 
-    def __init__(self, task: asyncio.Task[Body]) -> None:
+    def __init__(self, task: asyncio.Task[Body], asker: str) -> None:
         self.task = task
+        self.asker = asker
         self.waiting = 0
 
 
@@ -60,23 +63,27 @@ class Edge:
         return body
 
     async def fetch(
-        self, key: str, make: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int = 0
+        self,
+        key: str,
+        make: Callable[[], Awaitable[bytes]],
+        content_type: str,
+        needed_height: int = 0,
+        *,
+        asker: str = "",
     ) -> Body:
         """The body, from memory or from `make`, which runs once for all who wait and is cancelled when none is left.
 
-        Raises what `make` raises, and `Busy` when too many different bodies are being fetched.
+        Raises what `make` raises, and `Busy` when too many different bodies are being fetched, in all or for `asker`.
         """
         body = self.cached(key)
         if body is not None:
             return body
         flight = self._flights.get(key)
         if flight is None:
-            if len(self._flights) >= FLIGHTS_LIMIT:
-                message = "Too many different segments are being asked for at the moment; try again shortly."
-                raise Busy(message, retry_after=1.0)
+            self._check_room(asker)
             self._metrics.misses.inc()
             flight = self._flights[key] = _Flight(
-                asyncio.create_task(self._fly(key, make, content_type, needed_height))
+                asyncio.create_task(self._fly(key, make, content_type, needed_height)), asker
             )
             flight.task.add_done_callback(_retrieve)
         else:
@@ -89,6 +96,12 @@ class Edge:
             if not flight.waiting and not flight.task.done():
                 self._land(key, flight.task)
                 flight.task.cancel()
+
+    def _check_room(self, asker: str) -> None:
+        own = sum(flight.asker == asker for flight in self._flights.values()) if asker else 0
+        if own >= FLIGHTS_OF_ONE or len(self._flights) >= FLIGHTS_LIMIT:
+            message = "Too many different segments are being asked for at the moment; try again shortly."
+            raise Busy(message, retry_after=1.0)
 
     async def _fly(self, key: str, make: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int) -> Body:
         try:

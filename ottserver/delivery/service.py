@@ -124,7 +124,7 @@ class Delivery:
             return await self._manifests.fetch(inside, build, HLS_TYPE, needed)
         self._note(ticket)
         make = self._maker(presentation, rendition, wanted)
-        return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed)
+        return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed, asker=ticket.session_id)
 
     def take_active(self) -> set[str]:
         """The playback sessions that have fetched media since this was last asked."""

@@ -6,7 +6,7 @@ import random
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ottserver.delivery.edge import FLIGHTS_LIMIT, Edge
+from ottserver.delivery.edge import FLIGHTS_LIMIT, FLIGHTS_OF_ONE, Edge
 from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.sieve import Sieve
 from ottserver.errors import Busy
@@ -151,3 +151,20 @@ def test_sieve_never_passes_its_bound_and_never_lies() -> None:
             store.put(key, key, choose.randint(0, 120))
         assert 0 <= store.bytes <= 1000
     assert len(store) > 5
+
+
+async def test_one_who_asks_for_very_much_at_once_is_put_off_and_keeps_nobody_else_waiting() -> None:
+    cache, origin = edge(), Origin()
+    greedy = [
+        asyncio.create_task(cache.fetch(str(n), origin, "video/mp4", asker="greedy")) for n in range(FLIGHTS_OF_ONE)
+    ]
+    await settle()
+    with pytest.raises(Busy):
+        await cache.fetch("more", origin, "video/mp4", asker="greedy")
+    modest = asyncio.create_task(cache.fetch("other", origin, "video/mp4", asker="modest"))
+    joining = asyncio.create_task(cache.fetch("other", origin, "video/mp4", asker="greedy"))
+    await settle()
+    origin.ready.set()
+    assert await modest is await joining
+    await asyncio.gather(*greedy)
+    assert (await cache.fetch("more", origin, "video/mp4", asker="greedy")).data
