@@ -12,7 +12,6 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ottserver.backends.blobs import BlobMissing
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, PresentationComplete, PresentationFailed, PresentationPlayable
 from ottserver.media import init_key, segment_key
@@ -48,7 +47,6 @@ class TranscodeService:
     def __init__(self, database: Database, blobs: Blobs, settings: EncoderSettings, progress: Progress) -> None:
         """Keep rows in `database`, segments in `blobs`, and tell `progress` how far each title is."""
         self._database = database
-        self._blobs = blobs
         self._settings = settings
         self._progress = progress
         threads = min(os.cpu_count() or 1, _MAX_THREADS)
@@ -216,10 +214,9 @@ class TranscodeService:
         """The init segment of a rendition. Raises `NotFound`, or `Busy` when it is lost and cannot be made again."""
         title, chosen = await self._rendition(presentation_id, rendition)
         key = init_key(title.id, chosen.name)
-        try:
-            return await self._blobs.get(key)
-        except BlobMissing:
-            _log.warning("the init segments of presentation %s are lost: making them again", title.id)
+        if data := await self._studio.stored(key):
+            return data
+        _log.warning("the init segments of presentation %s are lost: making them again", title.id)
         try:
             items = await self._studio.inits(title.plan)
         except JobFailed as failure:
@@ -237,10 +234,9 @@ class TranscodeService:
         if not 0 <= index < chosen.segments:
             message = f"There is no segment {index} in {chosen.name}: it has {chosen.segments}, counted from 0."
             raise NotFound(message)
-        try:
-            return await self._blobs.get(segment_key(title.id, chosen.name, index))
-        except BlobMissing:
-            data = await self._demand.segment(title, chosen.name, index)
+        if data := await self._studio.stored(segment_key(title.id, chosen.name, index)):
+            return data
+        data = await self._demand.segment(title, chosen.name, index)
         if title.map.complete:
             # This was the last one that the background could not, or did not yet, make.
             self._scheduler.add(title)

@@ -45,7 +45,7 @@ class Studio:
             async for info in self._blobs.list(f"presentations/{title.id}"):
                 _, _, rendition, name = info.key.split("/", 3)
                 number = name.removesuffix(_SEGMENT)
-                if number != name and number.isdecimal():
+                if number != name and number.isdecimal() and info.size:
                     title.map.add(rendition, int(number))
             title.listed = True
 
@@ -79,9 +79,20 @@ class Studio:
             message = "The film was removed."
             raise NotFound(message)
         key = segment_key(title.id, rendition, index)
-        data = item.data if await self._blobs.create(key, item.data) else await self._blobs.get(key)
+        data = item.data
+        if not await self._blobs.create(key, data):
+            data = await self.stored(key)
+            if not data:
+                await self._blobs.put(key, data := item.data)
         title.add(rendition, index)
         return data
+
+    async def stored(self, key: str) -> bytes:
+        """The blob's bytes; none when it is missing, or empty, which is what a power cut may leave of a new file."""
+        try:
+            return await self._blobs.get(key)
+        except BlobMissing:
+            return b""
 
     async def inits(self, plan: str, lane: Lane = "urgent") -> dict[str, Item]:
         """The init segment of every rendition of a plan (as JSON), by name. Raises `JobFailed`."""

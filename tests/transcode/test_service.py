@@ -124,6 +124,21 @@ async def test_restart_goes_on_where_the_blob_store_says(room: Room) -> None:
         assert await opened.service.readiness(presentation.id) == {"v480": (4, 4), "a0": (4, 4)}
 
 
+async def test_segments_and_inits_that_a_power_cut_left_empty_are_made_again(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        init = await opened.service.init(presentation.id, "v480")
+        for index in (1, 2):
+            await opened.blobs.put(segment_key(presentation.id, "v480", index), b"")
+        await opened.blobs.put(init_key(presentation.id, "v480"), b"")
+    async with room.open(fill=True) as opened:
+        assert await opened.service.init(presentation.id, "v480") == init
+        made = await opened.service.segment(presentation.id, "v480", 2)
+        await opened.fact(PresentationComplete)
+        assert made == await opened.blobs.get(segment_key(presentation.id, "v480", 2))
+        assert await opened.blobs.get(segment_key(presentation.id, "v480", 1))
+
+
 async def test_removed_source_leaves_nothing_behind(room: Room) -> None:
     async with room.open(fill=True) as opened:
         presentation = await planned(room, opened)
