@@ -164,7 +164,8 @@ class Settings(BaseSettings):
 
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
-    data: Annotated[Path, AfterValidator(_absolute)]
+    data: Annotated[Path, AfterValidator(_absolute)] = ROOT / "data"
+    """The same wherever a command is typed; a relative path given by hand is seen from there."""
     roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
     public_url: HttpUrl = ""
     origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     index_url: str = "whoosh://"
     secret: Annotated[str, Field(repr=False)] = ""
     rate_limits: bool
+    registration: bool
     billing: bool
     house_plan: str
     log: Literal["json", "text"]

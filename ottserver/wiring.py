@@ -30,6 +30,7 @@ def account_settings(settings: Settings, secret: bytes) -> AccountSettings:
         access_token_seconds=settings.accounts.access_token_seconds,
         refresh_token_days=settings.accounts.refresh_token_days,
         bcrypt_rounds=settings.accounts.bcrypt_rounds,
+        registration=settings.registration,
     )
 
 

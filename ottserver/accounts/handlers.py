@@ -98,7 +98,8 @@ class _Handlers:
         return self._signed_out(call.request)
 
     async def set_up_needed(self, _call: Call[NoBody, NoQuery]) -> Reply:
-        return Reply(SetUpAnswer(needed=await self._service.set_up_needed()))
+        needed = await self._service.set_up_needed()
+        return Reply(SetUpAnswer(needed=needed, registration=self._service.settings.registration))
 
     async def set_up(self, call: Call[SetUp, NoQuery]) -> Reply:
         body, device = call.body, _device(call.request)

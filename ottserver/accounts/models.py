@@ -42,6 +42,8 @@ class AccountSettings:
     refresh_token_days: int = 30
     bcrypt_rounds: int = 12
     """Binary logarithm of the work one password costs."""
+    registration: bool = True
+    """Whether anybody may make an account; else only operators do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,10 @@ class SignedInAnswer(BaseModel):
 
 
 class SetUpAnswer(BaseModel):
-    """Whether there is no owner yet."""
+    """Whether there is no owner yet, and whether anybody may make an account."""
 
     needed: bool
+    registration: bool
 
 
 class AccountAnswer(BaseModel):

@@ -11,7 +11,7 @@ from ottserver.accounts.sessions import Sessions
 from ottserver.accounts.store import AccountStore, email_taken
 from ottserver.accounts.tokens import same_code, set_up_code
 from ottserver.clock import rfc3339, utcnow
-from ottserver.errors import Conflict, Denied, FieldError, NotAuthenticated
+from ottserver.errors import Conflict, Denied, FieldError, NotAuthenticated, NotFound
 from ottserver.events import AccountCreated, AccountDeleted
 from ottserver.ids import new_id
 
@@ -64,7 +64,13 @@ class AccountService:
         return await self.sessions.authenticate(token)
 
     async def register(self, email: str, password: str, name: str, *, device: str = "") -> SignedIn:
-        """Make a member and sign them in. Raises `Invalid`, `Conflict` for a taken address, `Busy`."""
+        """Make a member and sign them in.
+
+        Raises `Denied` where registration is closed, `Invalid`, `Conflict` for a taken address, `Busy`.
+        """
+        if not self.settings.registration:
+            message = "New accounts are made by whoever runs this server; ask them for one."
+            raise Denied(message)
         account, password_hash = await self._prepare(email, password, name, "member")
         async with self.sessions.changing() as change:
             await change.accounts.add(account, password_hash)
@@ -182,6 +188,19 @@ class AccountService:
                 others = await change.sessions.of_account(account.id)
                 await change.end([s.id for s in others if s.id != principal.session_id and s.ended_at is None])
         return account
+
+    async def set_password(self, email: str, password: str) -> Account:
+        """Give an account a new password and sign its devices out, for an operator. Raises `NotFound`, `Invalid`."""
+        kept = accepted(password=password)
+        password_hash = await self._passwords.hash(kept["password"])
+        found = await self.find_by_email(email)
+        if found is None:
+            message = f"There is no account with the address {email}."
+            raise NotFound(message)
+        async with self.sessions.changing() as change:
+            await change.accounts.change(found, password_hash)
+            await change.end([s.id for s in await change.sessions.of_account(found.id) if s.ended_at is None])
+        return found
 
     async def delete(self, principal: Principal) -> None:
         """Erase the caller's account and let every room erase what it holds. Raises `Conflict` for the last owner."""

@@ -55,6 +55,10 @@ class PlansAnswer(BaseModel):
     """Every plan, as the operator has put them in order."""
 
     plans: list[PlanAnswer]
+    billing: bool
+    """Whether a plan is needed at all: where billing is off every member has one."""
+    for_sale: bool
+    """Whether plans can be paid for here; else they are granted."""
 
 
 class SubscriptionAnswer(BaseModel):
@@ -84,7 +88,8 @@ def routes(service: BillingService) -> list[Route]:
     """The routes of plans and subscriptions."""
 
     async def plans(_call: Call[NoBody, NoQuery]) -> Reply:
-        return Reply(PlansAnswer(plans=[PlanAnswer.of(plan) for plan in service.plans]))
+        on_offer = [PlanAnswer.of(plan) for plan in service.plans]
+        return Reply(PlansAnswer(plans=on_offer, billing=service.billing, for_sale=False))
 
     async def subscription(call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(SubscriptionAnswer.of(await service.subscription(call.principal)))

@@ -40,6 +40,11 @@ class BillingService:
         self._house_plan = None if house_plan is None else self._by_id[house_plan]
         self._known: OrderedDict[str, Entitlement] = OrderedDict()
 
+    @property
+    def billing(self) -> bool:
+        """Whether members need a plan of their own."""
+        return self._house_plan is None
+
     async def entitlement(self, principal: Principal) -> Entitlement | None:
         """What the caller may play, or nothing without a plan.
 

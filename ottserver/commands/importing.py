@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +22,8 @@ from ottserver.errors import OttError
 from ottserver.ingest.library import films, guess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ottserver.catalog.models import Video
     from ottserver.settings import Settings
 
@@ -80,7 +82,8 @@ async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
             try:
                 video = await _import_one(rooms, path, wishes, progress)
             except OttError as error:
-                click.echo(f"ottserver: {error.detail}", err=True)
+                with _bars_away(progress):
+                    click.echo(f"ottserver: {error.detail}", err=True)
                 failed += 1
                 continue
             failed += video.status == "failed"
@@ -89,7 +92,13 @@ async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
 
 async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progress) -> Video:
     task = progress.add_task(f"{path.name}: reading", total=None)
+    try:
+        return await _import_with(rooms, path, wishes, progress, task)
+    finally:
+        progress.remove_task(task)
 
+
+async def _import_with(rooms: Rooms, path: Path, wishes: Wishes, progress: Progress, task: TaskID) -> Video:
     def read(done: int, total: int) -> None:
         progress.update(task, completed=done, total=total)
 
@@ -102,7 +111,6 @@ async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progre
     video = await rooms.catalog.video(video_id)
     if wishes.wait is not None:
         video = await _wait(rooms, video_id, wishes.wait, progress, task)
-    progress.remove_task(task)
     answer = {
         "video_id": video_id,
         "title": video.details.title,
@@ -111,9 +119,10 @@ async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progre
         "path": str(path),
         "created": created,
     }
-    click.echo(json.dumps(answer, ensure_ascii=False))
-    if video.status == "failed":
-        click.echo(f"ottserver: {path}: {video.reason}", err=True)
+    with _bars_away(progress):
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        if video.status == "failed":
+            click.echo(f"ottserver: {path}: {video.reason}", err=True)
     return video
 
 
@@ -137,6 +146,14 @@ async def _stored(rooms: Rooms, presentation_id: str) -> int:
     return sum([info.key.endswith(".m4s") async for info in rooms.blobs.list(folder)])
 
 
+@contextmanager
+def _bars_away(progress: Progress) -> Iterator[None]:
+    """Room for a line of its own where the bars are drawn on the same terminal."""
+    progress.stop()
+    yield
+    progress.start()
+
+
 def _bars() -> Progress:
     """Progress bars on standard error, where that is a terminal."""
     console = Console(file=sys.stderr)
@@ -147,5 +164,6 @@ def _bars() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,
         disable=not console.is_terminal,
     )

@@ -29,17 +29,36 @@ def user() -> None:
 @takes_settings()
 def create(settings: Settings, email: str, name: str, role: Role, *, password_stdin: bool) -> None:
     """Make an account."""
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    run(_create(settings, email, name, role, password))
+    run(_create(settings, email, name, role, _asked(password_stdin=password_stdin)))
 
 
 async def _create(settings: Settings, email: str, name: str, role: Role, password: str) -> None:
     async with open_rooms(settings) as rooms:
         account = await rooms.accounts.create_account(email, name, password, role)
     click.echo(f"{account.id}\t{account.email}\t{account.role}")
+
+
+@user.command("password")
+@click.option("--email", required=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@takes_settings()
+def password(settings: Settings, email: str, *, password_stdin: bool) -> None:
+    """Give an account a new password and sign all its devices out."""
+    run(_password(settings, email, _asked(password_stdin=password_stdin)))
+
+
+async def _password(settings: Settings, email: str, word: str) -> None:
+    async with open_rooms(settings) as rooms:
+        account = await rooms.accounts.set_password(email, word)
+    click.echo(f"{account.email} has a new password")
+
+
+def _asked(*, password_stdin: bool) -> str:
+    """The password, typed twice at the prompt or read from standard input."""
+    if password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return typed
 
 
 @user.command("grant")

@@ -22,9 +22,12 @@ EXTENSIONS = frozenset(
 _SAMPLE = re.compile(r"(?:^|[\W_])samples?(?:[\W_]|$)", re.IGNORECASE)
 _YEAR = re.compile(r"[\s(\[]((?:18[89]|19\d|20\d)\d)(?=[\s)\]]|$)")
 _NOISE = re.compile(
-    r"[\s(\[](?:\d{3,4}[pi]|4k|uhd|blu-?ray|b[dr]rip|web(?:-?dl|rip)?|hdtv|dvd(?:rip)?|remux|[xh]\.?26[45]|hevc|avc|av1)\b",
+    r"(?:\d{3,4}[pi]|\d{2,3}fps|[48]k|uhd|hdr(?:10)?|blu-?ray|b[dr]rip|web|web-?dl|web-?rip|hdtv|dvd(?:rip)?|remux"
+    r"|[xh]\.?26[45]|hevc|avc|av1|aac|ac3|10bit)",
     re.IGNORECASE,
 )
+_CAMERA = re.compile(r"(?:img|mvi|mov|vid|dsc[fn]?|pxl|dji|gopr|g[hx]|clip)[ _-]?\d", re.IGNORECASE)
+"""How cameras and telephones call what they record: a number there is no year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,32 @@ def _looks_like_film(path: Path) -> bool:
 
 
 def guess(name: str) -> NameGuess:
-    """Title and year that a file's name, without its ending, carries: Big.Buck.Bunny.2008.1080p is of 2008."""
-    spaced = name if " " in name else re.sub(r"[._]+", " ", name)
-    noise = _NOISE.search(spaced)
-    head = spaced[: noise.start()] if noise and noise.start() else spaced
-    years = [match for match in _YEAR.finditer(head) if match.start()]
-    year = int(years[-1][1]) if years else None
-    title = head[: years[-1].start()] if years else head
-    title = "".join(c for c in title if c.isprintable()).strip(" -_([")
-    return NameGuess(title[:300] or "Untitled", year)
+    """Title and year that a file's name, without its ending, carries: Big.Buck.Bunny.2008.1080p is of 2008.
+
+    Words are left out only where nothing but words about the file follows them, so that what people wrote stays.
+    """
+    parted_by_space = " " in name
+    spaced = name if parted_by_space else re.sub(r"[._]+", " ", name)
+    if _CAMERA.match(spaced):
+        return NameGuess(_title(spaced), None)
+    for match in reversed(list(_YEAR.finditer(spaced))):
+        rest = spaced[match.end() :]
+        tagged = not parted_by_space and any(_NOISE.fullmatch(word) for word in _words(rest))
+        if match.start() and (match[0][0] in "([" or _all_noise(rest) or tagged):
+            return NameGuess(_title(spaced[: match.start()]), int(match[1]))
+    for match in re.finditer(r"\s", spaced):
+        if _all_noise(spaced[match.start() :]):
+            return NameGuess(_title(spaced[: match.start()]), None)
+    return NameGuess(_title(spaced), None)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s()\[\]]+", text) if word]
+
+
+def _all_noise(text: str) -> bool:
+    return all(_NOISE.fullmatch(word) for word in _words(text))
+
+
+def _title(text: str) -> str:
+    return "".join(c for c in text if c.isprintable()).strip(" -_([")[:300] or "Untitled"

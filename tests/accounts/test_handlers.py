@@ -147,14 +147,14 @@ async def test_api_clients_get_no_cookies(client: TestClient[Any, Any]) -> None:
 async def test_set_up_makes_one_owner_and_is_then_closed(client: TestClient[Any, Any], service: AccountService) -> None:
     code = await service.set_up_code()
     assert code
-    assert await call(client, "GET", "setup") == (200, {"needed": True})
+    assert await call(client, "GET", "setup") == (200, {"needed": True, "registration": True})
     status, answer = await call(client, "POST", "setup", OWNER | {"code": "AAAAA-AAAAA"})
     assert (status, answer["errors"][0]["field"]) == (403, "code")
     status, answer = await call(client, "POST", "setup", OWNER | {"code": code.lower().replace("-", " ")})
     assert status == 201
     _, me = await call(client, "GET", "me", Authorization=f"Bearer {answer['token']}")
     assert me["role"] == "owner"
-    assert await call(client, "GET", "setup") == (200, {"needed": False})
+    assert await call(client, "GET", "setup") == (200, {"needed": False, "registration": True})
     assert (await call(client, "POST", "setup", OWNER | {"code": code, "email": "x@example.com"}))[0] == 409
     assert await service.set_up_code() is None
 

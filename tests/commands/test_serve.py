@@ -78,6 +78,6 @@ def test_the_set_up_code_is_printed_until_there_is_an_owner(start_server: StartS
     arguments = ("--email", "olga@example.org", "--name", "Olga", "--role", "owner", "--password-stdin")
     server.run("user", "create", *arguments, stdin="correct horse battery\n")
     needed = f"{server.url}/api/v1/setup"
-    assert requests.get(needed, timeout=10).json() == {"needed": False}
+    assert requests.get(needed, timeout=10).json() == {"needed": False, "registration": True}
     body = {"code": server.set_up_code, "email": "eve@example.org", "password": "correct horse", "name": "Eve"}
     assert requests.post(needed, json=body, timeout=10).status_code == 409

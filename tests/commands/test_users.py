@@ -3,12 +3,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
+
+    from tests.conftest import StartServer
 
 PASSWORD = "correct horse battery\n"
 
@@ -63,3 +66,30 @@ def test_what_cannot_be_is_said_in_a_sentence(installation: Server) -> None:
     refused(grant("anna@example.org", "gold", "30"), "plan", "premium")
     refused(grant("anna@example.org", "basic", "0"), "days")
     assert len(installation.run("user", "list").stdout.splitlines()) == 1
+
+
+def test_forgotten_password_is_replaced_and_every_device_signed_out(start_server: StartServer) -> None:
+    server = start_server(OTT_REGISTRATION="off")
+    assert create(server, "anna@example.org").returncode == 0
+    api = f"{server.url}/api/v1"
+    old = {"email": "anna@example.org", "password": PASSWORD.strip()}
+    signed_in = requests.post(f"{api}/login", json=old, timeout=10).json()
+    new = "another passphrase\n"
+    changed = server.run("user", "password", "--email", "anna@example.org", "--password-stdin", stdin=new)
+    assert "anna@example.org" in changed.stdout
+    renewal = {"refresh_token": signed_in["refresh_token"]}
+    assert requests.post(f"{api}/token/refresh", json=renewal, timeout=10).status_code == 401
+    assert requests.post(f"{api}/login", json=old, timeout=10).status_code == 401
+    assert requests.post(f"{api}/login", json={**old, "password": new.strip()}, timeout=10).status_code == 200
+    nobody = server.run("user", "password", "--email", "x@example.org", "--password-stdin", stdin=new, check=False)
+    refused(nobody, "no account", "x@example.org")
+
+
+def test_where_registration_is_closed_only_operators_make_accounts(start_server: StartServer) -> None:
+    server = start_server(OTT_REGISTRATION="off")
+    api = f"{server.url}/api/v1"
+    assert requests.get(f"{api}/setup", timeout=10).json() == {"needed": True, "registration": False}
+    body = {"email": "eve@example.org", "password": PASSWORD.strip(), "name": "Eve"}
+    answer = requests.post(f"{api}/register", json=body, timeout=10)
+    assert answer.status_code == 403
+    assert "whoever runs this server" in answer.json()["detail"]

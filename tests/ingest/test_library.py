@@ -53,6 +53,14 @@ def test_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ("bbb_sunflower_1080p_60fps", "bbb sunflower", None),
         ("Sintel", "Sintel", None),
         ("...", "Untitled", None),
+        ("Film.1999.PROPER.1080p.WEB-DL.H.264-GRP", "Film", 1999),
+        ("IMG_2044", "IMG 2044", None),
+        ("MVI_1987", "MVI 1987", None),
+        ("VID_20190412_101500", "VID 20190412 101500", None),
+        ("drone_4k_hevc10", "drone 4k hevc10", None),
+        ("Christmas 2019 - Anna sings", "Christmas 2019 - Anna sings", None),
+        ("The 4K restoration of dad", "The 4K restoration of dad", None),
+        ("Grandma's birthday 2019", "Grandma's birthday", 2019),
     ],
 )
 def test_name_gives_title_and_year(name: str, title: str, year: int | None) -> None:
