@@ -175,7 +175,8 @@ def make_runner(application: web.Application, *, shutdown_seconds: float = 10.0)
     A client that vanishes cancels its handler; a connection that brings no whole request within the keep-alive time is
     closed; at the end, requests in hand get `shutdown_seconds` to finish. Signals are not touched.
     """
-    return _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds)
+    # aiohttp waits twice: for a request to finish, and again after it has broken off the reading of its body.
+    return _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds / 2)
 
 
 def build_application(
