@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from ottserver.commands.serve import reachable
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -81,3 +83,10 @@ def test_the_set_up_code_is_printed_until_there_is_an_owner(start_server: StartS
     assert requests.get(needed, timeout=10).json() == {"needed": False, "registration": True}
     body = {"code": server.set_up_code, "email": "eve@example.org", "password": "correct horse", "name": "Eve"}
     assert requests.post(needed, json=body, timeout=10).status_code == 409
+
+
+def test_address_that_can_be_typed_stands_for_all_of_them() -> None:
+    typed = reachable("http://0.0.0.0:8080/")
+    assert re.fullmatch(r"http://[1-9][\d.]+:8080/", typed)
+    assert reachable("http://[::]:8080/") == typed
+    assert reachable("http://127.0.0.1:8080/") == "http://127.0.0.1:8080/"
