@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from ottserver.commands.serve import reachable
 from tests.support.server import Server
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from tests.conftest import StartServer
@@ -86,7 +86,9 @@ def test_the_set_up_code_is_printed_until_there_is_an_owner(start_server: StartS
 
 
 def test_address_that_can_be_typed_stands_for_all_of_them() -> None:
-    typed = reachable("http://0.0.0.0:8080/")
-    assert re.fullmatch(r"http://[1-9][\d.]+:8080/", typed)
-    assert reachable("http://[::]:8080/") == typed
-    assert reachable("http://127.0.0.1:8080/") == "http://127.0.0.1:8080/"
+    addresses = ("http://0.0.0.0:8080/", "http://[::]:8080/", "http://127.0.0.1:8080/")
+    code = f"from ottserver.commands.serve import reachable; print(*map(reachable, {addresses}))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    every, every_six, one = printed.stdout.split()
+    assert re.fullmatch(r"http://[1-9][\d.]+:8080/", every)
+    assert (every_six, one) == (every, addresses[2])
