@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ def import_films(
     if title is not None and len(found) > 1:
         message = f"--title is for a single film, and {len(found)} were found"
         raise Failure(message)
+    try:
+        f"{title}{description}".encode()
+    except UnicodeEncodeError as error:
+        message = "--title and --description have to be UTF-8"
+        raise Failure(message) from error
     failed = run(_import(settings, found, Wishes(title, description, wait)))
     if failed:
         message = f"{failed} of {len(found)} could not be imported"
@@ -116,7 +122,7 @@ async def _import_with(rooms: Rooms, path: Path, wishes: Wishes, progress: Progr
         "title": video.details.title,
         "status": video.status,
         "reason": video.reason,
-        "path": str(path),
+        "path": os.fsencode(path).decode(errors="replace"),  # old disks have names that are not UTF-8; JSON is
         "created": created,
     }
     with _bars_away(progress):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,15 @@ def test_folder_gives_a_line_for_each_film(installation: Server, film: Path, tmp
     assert "1 of 3" in done.stderr
 
 
+def test_name_that_is_not_utf8_does_not_end_the_import(installation: Server, film: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(film, os.fsdecode(os.fsencode(shelf) + b"/Am\xe9lie.mp4"))
+    installation.env["PYTHONIOENCODING"] = "utf-8:strict"
+    (line,) = lines(installation.run("import", *installation.options, str(shelf)).stdout)
+    assert line["path"] == str(shelf / "Am\ufffdlie.mp4")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("missing.mp4", "does not exist"), ("empty.mp4", "is empty"), ("folder", "there is no film in")],
@@ -69,6 +79,14 @@ def test_what_cannot_be_imported_is_named(installation: Server, tmp_path: Path, 
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert str(tmp_path / name) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_title_that_is_not_utf8_is_refused(installation: Server, film: Path) -> None:
+    title = os.fsdecode(b"Am\xe9lie")
+    done = installation.run("import", *installation.options, str(film), "--title", title, check=False)
+    assert done.returncode != 0
+    assert "--title and --description have to be UTF-8" in done.stderr
     assert "Traceback" not in done.stderr
 
 
