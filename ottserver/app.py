@@ -271,6 +271,6 @@ def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
         *ingest_http.routes(rooms.ingest),
         *pages.routes(Assets(ROOT / "static")),
     ]
-    operations = ops_http.routes(ops, rooms.registry, lambda: document)
+    operations = ops_http.routes(ops, rooms.registry, rooms.bus, lambda: document)
     document = build_document([*routes, *operations], __version__)
     return [*routes, *operations]

@@ -101,7 +101,8 @@ async def _facts(settings: Settings) -> str:
         parked = await open_bus(settings.bus_url, database).parked()
     if parked:
         first = parked[0]
-        message = f"{len(parked)} parked, the first {first.type} of {first.key} for {first.consumer}: {first.error}"
+        what = f"{first.type} of {first.key} for {first.consumer}: {first.error}"
+        message = f"{len(parked)} parked, the first {what}; `facts retry` gives it back"
         raise Ill(message)
     return "none parked"
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel
 
+from ottserver.errors import OttError
 from ottserver.web.routing import Access, Call, NoBody, NoQuery, Reply, Route, Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ottserver.ops.service import OpsService
 
@@ -29,8 +31,19 @@ class ReadinessView(BaseModel):
     backends: dict[str, str]
 
 
-def routes(service: OpsService, registry: CollectorRegistry, document: Callable[[], dict[str, Any]]) -> Routes:
+class Facts(Protocol):
+    """What metrics ask of the bus."""
+
+    async def parked(self) -> Sequence[object]:
+        """Every fact that a consumer could not digest."""
+        ...
+
+
+def routes(
+    service: OpsService, registry: CollectorRegistry, facts: Facts, document: Callable[[], dict[str, Any]]
+) -> Routes:
     """Health, readiness, metrics and the contract; `document` gives the OpenAPI document."""
+    parked = Gauge("ott_parked_facts", "Facts that wait for a person: see `facts list`", registry=registry)
 
     async def health(_call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(Health(status="ok"))
@@ -41,6 +54,8 @@ def routes(service: OpsService, registry: CollectorRegistry, document: Callable[
         return Reply(view, status=200 if found.ready else 503, headers={} if found.ready else {"Retry-After": "5"})
 
     async def metrics(_call: Call[NoBody, NoQuery]) -> web.Response:
+        with suppress(OttError):  # the database is away: the figure stays as it was last seen
+            parked.set(len(await facts.parked()))
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

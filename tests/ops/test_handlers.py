@@ -57,13 +57,20 @@ class Stage:
             return response.status, await response.json()
 
 
+class Parking:
+    """A bus on which two facts are parked."""
+
+    async def parked(self) -> list[str]:
+        return ["one", "two"]
+
+
 @pytest.fixture
 async def stage(aiohttp_client: AiohttpClient) -> Stage:
     database, blobs, draining = Backend(), Backend(), asyncio.Event()
     registry = CollectorRegistry()
     Counter("films_played", "Films that were played.", registry=registry).inc(3)
     service = OpsService({"database": database, "blobs": blobs}, draining)
-    table = routes(service, registry, lambda: build_document(table, "1.2.3"))
+    table = routes(service, registry, Parking(), lambda: build_document(table, "1.2.3"))
     application = build_application(table, Guard(Nobody(), ""), RateLimits(on=False), secure_cookies=False)
     return Stage(await aiohttp_client(application), database, blobs, draining)
 
@@ -116,7 +123,9 @@ async def test_backend_that_is_up_again_is_seen(stage: Stage, monkeypatch: pytes
 async def test_metrics_are_in_the_format_that_prometheus_reads(stage: Stage) -> None:
     async with stage.client.get("/metrics") as response:
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        assert "films_played_total 3.0" in await response.text()
+        text = await response.text()
+    assert "films_played_total 3.0" in text
+    assert "ott_parked_facts 2.0" in text
 
 
 async def test_contract_describes_these_routes(stage: Stage) -> None:
