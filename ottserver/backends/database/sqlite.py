@@ -62,6 +62,7 @@ def _engine(path: Path, *, begin: str, size: int) -> AsyncEngine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "wal_autocheckpoint=1000",
+            "secure_delete=ON",  # an erased account leaves no readable rest in free pages
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
