@@ -46,6 +46,11 @@ export function day(time) {
   return new Intl.DateTimeFormat("en-GB", { dateStyle: "long" }).format(new Date(time));
 }
 
+/** @param {string} time RFC 3339 @returns {string} "12 March 2026 at 18:05" */
+export function moment(time) {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" }).format(new Date(time));
+}
+
 /** @param {number} height of a rendition's class @returns {string} "4K" or "1080p" */
 export function quality(height) {
   return height >= 2160 ? "4K" : `${height}p`;

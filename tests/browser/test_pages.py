@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.browser.screen import PASSWORD
 from tests.support.server import ROOT
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenScreen, Theatre
+    from tests.conftest import StartServer
 
 PHONE = (390, 844)
 AXE = ROOT / "tests/node_modules/axe-core/axe.min.js"
@@ -62,3 +64,18 @@ def test_film_is_played_with_the_keyboard_alone(theatre: Theatre, open_screen: O
     screen.page.keyboard.press("l")
     screen.until("!document.querySelector('video').seeking")
     assert round(screen.video(".currentTime")) == 10
+
+
+def test_closed_server_offers_no_account(start_server: StartServer, open_screen: OpenScreen) -> None:
+    server = start_server(OTT_REGISTRATION="off")
+    owner = "owner@example.org"
+    server.run(
+        *("user", "create", "--email", owner, "--name", "Olga", "--role", "owner", "--password-stdin"), stdin=PASSWORD
+    )
+    screen = open_screen()
+    screen.url = server.url
+
+    screen.open("/sign-in")
+    expect(screen.page.get_by_text("New accounts are made by whoever runs this server.")).to_be_visible()
+    expect(screen.page.get_by_role("button", name="Make an account")).to_have_count(0)
+    screen.sign_in(owner)

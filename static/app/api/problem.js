@@ -25,7 +25,7 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHABLE = "The server cannot be reached. Check the connection and try again.";
+const UNREACHABLE = "The server cannot be reached.";
 
 /**
  * @param {unknown} error anything thrown

@@ -27,7 +27,8 @@ export function useResource(path) {
   const [state, setState] = useState({ path, data: answers.get(path), problem: undefined });
   useEffect(() => {
     const abort = new AbortController();
-    setState({ path, data: answers.get(path), problem: undefined });
+    // What was wrong stays on the page while it is asked again.
+    setState((last) => ({ path, data: answers.get(path), problem: last.path === path ? last.problem : undefined }));
     settled().then(() => get(path, abort.signal)).then(
       (data) => {
         answers.set(path, data);

@@ -2,6 +2,8 @@
  * What the HTTP contract answers, as types. Durations and positions are seconds, sizes bytes, times RFC 3339 UTC strings.
  *
  * @typedef {{user_id: string, email: string, name: string, role: "owner" | "admin" | "member", created_at: string}} Account
+ * @typedef {{session_id: string, device: string, created_at: string, last_used_at: string, current: boolean}} Device
+ * @typedef {{needed: boolean, registration: boolean}} SetUpState
  *
  * @typedef {{position: number, duration: number}} Progress
  * @typedef {{video_id: string, title: string, year: number | null, duration_seconds: number | null,
@@ -10,7 +12,7 @@
  * @typedef {{rows: HomeRow[]}} Home
  *
  * @typedef {{name: string, height: number, width: number, height_class: number, bandwidth: number}} RenditionFacts
- * @typedef {{language: string, label: string, channels: number}} AudioFacts
+ * @typedef {{name: string, language: string, label: string, channels: number}} AudioFacts
  * @typedef {"probing" | "playable" | "complete" | "failed"} FilmStatus
  * @typedef {FilmCard & {description: string, genres: string[], actors: string[], directors: string[], maturity: string | null,
  *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[]}} FilmMetadata
@@ -22,6 +24,7 @@
  *
  * @typedef {{id: string, name?: string, price: number, amount_minor: number, currency: string, screens: number,
  *   quality: string}} Plan
+ * @typedef {{plans: Plan[], billing: boolean, for_sale: boolean}} Plans
  * @typedef {{plan_id: string | null, status: string, end_date?: string | null, is_active: boolean}} Subscription
  *
  * @typedef {{name: string, height: number, ready: number, total: number}} RenditionProgress

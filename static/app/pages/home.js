@@ -16,7 +16,7 @@ export function Home() {
   if (!data) return html`<${Waiting} />`;
   const rows = data.rows.filter((row) => row.items.length > 0);
   const newest = rows.find((row) => row.id === "new") ?? rows.find((row) => row.id !== "continue") ?? rows[0];
-  const film = newest?.items[0];
+  const film = newest && pictured(newest.items);
   if (!film) return html`<${Empty} />`;
   return html`
     <${Hero} picture=${film.backdrop_url ?? film.thumbnail_url}>
@@ -30,6 +30,14 @@ export function Home() {
     <//>
     <div class="rows">${rows.map((row) => html`<${Row} key=${row.id} row=${row} />`)}</div>
   `;
+}
+
+/**
+ * @param {import("../api/types.js").FilmCard[]} films newest first
+ * @returns {import("../api/types.js").FilmCard | undefined} the newest that fills the width with a picture, or else the newest
+ */
+function pictured(films) {
+  return films.find((film) => film.backdrop_url) ?? films.find((film) => film.thumbnail_url) ?? films[0];
 }
 
 function Waiting() {

@@ -1,6 +1,6 @@
 import { html } from "htm/preact";
 import { useState } from "preact/hooks";
-import { enter } from "../session.js";
+import { enter, findSession } from "../session.js";
 import { Field } from "../ui/field.js";
 import { generalSentence, useForm } from "../ui/form.js";
 
@@ -21,7 +21,11 @@ export function SetUp() {
           <${Field} label="Your name" name="name" required autocomplete="name" maxlength="100" wrong=${problem?.field("name")} />
           <${Field} label="E-mail" name="email" type="email" required autocomplete="username" maxlength="254" wrong=${problem?.field("email")} />
           <${Field} label="Password" name="password" type="password" required autocomplete="new-password" minlength="10" hint="At least 10 characters." wrong=${problem?.field("password")} />
-          ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
+          ${wrong && html`
+            <p class="form-wrong" role="alert">
+              ${wrong} ${problem?.status === 409 && html`<button type="button" class="text-button" onClick=${findSession}>Go to sign-in</button>`}
+            </p>
+          `}
           <button class="button primary large" disabled=${busy}>${busy && html`<span class="spinner"></span>`}Make this server mine</button>
         </form>
       </div>

@@ -1,11 +1,13 @@
 import { html } from "htm/preact";
 import { useState } from "preact/hooks";
+import { useResource } from "../api/resource.js";
 import { enter } from "../session.js";
 import { Field } from "../ui/field.js";
 import { generalSentence, useForm } from "../ui/form.js";
 
 /** Sign in, or make an account. Where to go next is in the address and is followed by the pages' own rule. */
 export function SignIn() {
+  const { data: server } = /** @type {import("../api/resource.js").Resource<import("../api/types.js").SetUpState>} */ (useResource("setup"));
   const [fresh, setFresh] = useState(false);
   const { busy, problem, onSubmit } = useForm((fields) => enter(fresh ? "register" : "login", fields));
   const wrong = generalSentence(problem, ["email", "password", "name"]);
@@ -31,8 +33,11 @@ export function SignIn() {
           <button class="button primary large" disabled=${busy}>${busy && html`<span class="spinner"></span>`}${fresh ? "Make the account" : "Sign in"}</button>
         </form>
         <footer>
-          ${fresh ? "Already have an account? " : "New here? "}
-          <button class="text-button" onClick=${() => setFresh(!fresh)}>${fresh ? "Sign in" : "Make an account"}</button>
+          ${server?.registration === false && "New accounts are made by whoever runs this server."}
+          ${server?.registration && html`
+            ${fresh ? "Already have an account? " : "New here? "}
+            <button class="text-button" onClick=${() => setFresh(!fresh)}>${fresh ? "Sign in" : "Make an account"}</button>
+          `}
         </footer>
       </div>
     </div>

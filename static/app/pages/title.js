@@ -6,6 +6,7 @@ import { warmPlayer } from "../player/warm.js";
 import { Facts, Hero } from "../ui/hero.js";
 import { Icon } from "../ui/icon.js";
 import { Trouble } from "../ui/notice.js";
+import { Linked } from "../ui/linked.js";
 import { Meter } from "../ui/still.js";
 
 /** @typedef {import("../api/types.js").FilmMetadata} Film */
@@ -72,7 +73,7 @@ function Description({ text }) {
   if (paragraphs.length === 0) return null;
   return html`
     <div class="description">
-      ${paragraphs.map((part, n) => html`<p key=${n} class=${/©|\bCC[ -]BY\b|licen[cs]e/i.test(part) ? "credit" : undefined}>${part}</p>`)}
+      ${paragraphs.map((part, n) => html`<p key=${n} class=${/©|\bCC[ -]BY\b|licen[cs]e/i.test(part) ? "credit" : undefined}><${Linked} text=${part} /></p>`)}
     </div>
   `;
 }

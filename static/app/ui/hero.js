@@ -7,7 +7,7 @@ import { length, quality } from "../format.js";
  */
 export function Hero({ picture, class: extra = "", children }) {
   return html`
-    <section class="hero ${extra}">
+    <section class="hero ${picture ? "" : "unpictured"} ${extra}">
       <div class="hero-picture">${picture && html`<img src=${picture} alt="" fetchpriority="high" decoding="async" />`}</div>
       <div class="hero-text">${children}</div>
     </section>

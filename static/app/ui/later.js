@@ -1,7 +1,7 @@
 import { html } from "htm/preact";
 import { useEffect, useState } from "preact/hooks";
-import { Trouble } from "./notice.js";
 import { asProblem } from "../api/problem.js";
+import { Trouble } from "./notice.js";
 
 /**
  * A page whose modules are fetched when it is first shown.
@@ -22,8 +22,10 @@ export function later(load) {
         (error) => setState((now) => ({ ...now, problem: asProblem(error) })),
       );
     }, [state.turn]);
+    // A module that failed to load comes only with a new page, which is asked for once the server is there.
+    const onRetry = () => fetch("/healthz").then(() => location.reload(), (error) => setState((now) => ({ ...now, problem: asProblem(error) })));
     if (loaded) return html`<${loaded} ...${props} />`;
-    if (state.problem) return html`<${Trouble} problem=${state.problem} onRetry=${() => location.reload()} />`;
+    if (state.problem) return html`<${Trouble} problem=${state.problem} onRetry=${onRetry} />`;
     return html`<div class="boot" role="status"><span class="spinner"></span><span class="unseen">Loading</span></div>`;
   };
 }

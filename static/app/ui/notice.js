@@ -1,5 +1,7 @@
 import { html } from "htm/preact";
+import { useEffect } from "preact/hooks";
 import { Icon } from "./icon.js";
+import { waitBefore } from "./patience.js";
 
 /**
  * A whole page that says one thing in a sentence.
@@ -17,10 +19,21 @@ export function Notice({ icon = "alert", title, children, actions }) {
 }
 
 /**
- * Something that could not be had, and the way to ask again.
+ * Something that could not be had, and the way to ask again. Where the server is away it is asked again by itself: give
+ * the present problem after each attempt.
  * @param {{problem: import("../api/problem.js").Problem, onRetry: () => void}} props
  */
 export function Trouble({ problem, onRetry }) {
+  const away = problem.status === 0 || problem.status === 503;
+  useEffect(() => {
+    if (!away) return;
+    const timer = setTimeout(onRetry, waitBefore());
+    addEventListener("online", onRetry);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("online", onRetry);
+    };
+  }, [problem]);
   if (problem.status === 404) {
     return html`
       <${Notice} icon="film" title="Not here" actions=${html`<a class="button primary" href="/">Go to the films</a>`}>
@@ -30,10 +43,10 @@ export function Trouble({ problem, onRetry }) {
   }
   return html`
     <${Notice}
-      title=${problem.status === 0 || problem.status === 503 ? "One moment" : "That did not work"}
+      title=${away ? "One moment" : "That did not work"}
       actions=${html`<button class="button primary" onClick=${onRetry}>Try again</button>`}
     >
-      ${problem.detail}
+      ${problem.detail} ${away && "This page goes on by itself as soon as it can."}
     <//>
   `;
 }
