@@ -1,5 +1,6 @@
 import { html } from "htm/preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { progressOf, sendings } from "./admin/sendings.js";
 import { pageFor } from "./pages.js";
 import { navigate, place } from "./router.js";
 import { findSession, session } from "./session.js";
@@ -55,6 +56,7 @@ function Bar({ path, who }) {
       <a class="brand" href="/"><${Mark} /><span>ottserver</span></a>
       ${account && html`
         <nav class="links" aria-label="Main">
+          ${path !== "/admin" && html`<${Uploading} />`}
           <a href="/" aria-current=${here("/")}>Films</a>
           ${account.role !== "member" && html`<a href="/admin" aria-current=${here("/admin")}>Library</a>`}
           <a class="who" href="/account" aria-current=${here("/account")} aria-label="Account of ${account.name || account.email}">
@@ -64,4 +66,10 @@ function Bar({ path, who }) {
       `}
     </header>
   `;
+}
+
+/** How far uploads are, on pages other than the library. */
+function Uploading() {
+  const said = progressOf(useStore(sendings));
+  return said && html`<a class="uploading" href="/admin"><${Icon} name="upload" /><span>${said}</span></a>`;
 }

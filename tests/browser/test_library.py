@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser.conftest import OpenScreen, Theatre
+    from tests.browser.screen import Screen
 
 WATCHABLE = re.compile("playable|complete")
 LINE = 1_200_000
@@ -57,6 +58,41 @@ def test_owner_watches_an_upload_become_a_film(theatre: Theatre, open_screen: Op
     film.get_by_role("button", name="Delete").click()
     screen.page.get_by_role("button", name="Delete the film").click()
     expect(film).to_have_count(0)
+
+
+def test_films_of_a_dropped_folder_are_taken_and_the_rest_is_named(
+    theatre: Theatre, open_screen: OpenScreen, scene: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Evenings"
+    (folder / "Summer").mkdir(parents=True)
+    (folder / ".trash").mkdir()
+    notes = folder / "notes.txt"
+    notes.write_text("Bread, butter.")
+    for name in ("cover.jpg", ".trash/Gone.mp4"):
+        (folder / name).write_bytes(b"-")
+    scene.rename(folder / "Summer" / "At_the_Lake.mp4")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open("/admin")
+    expect(screen.page.get_by_role("button", name="Choose a folder")).to_be_visible()
+
+    _drop(screen, folder)
+    expect(screen.page.get_by_text("2 files are no films and were left out.")).to_be_visible()
+    expect(screen.page.locator(".film", has_text="At the Lake")).to_have_attribute(
+        "data-status", WATCHABLE, timeout=30_000
+    )
+    _drop(screen, notes)
+    expect(screen.page.get_by_text("“notes.txt” is no film and was left out.")).to_be_visible()
+    expect(screen.page.locator(".sending")).to_have_count(0)
+    expect(screen.page.locator(".film", has_text=re.compile("Gone|notes|cover"))).to_have_count(0)
+
+
+def _drop(screen: Screen, path: Path) -> None:
+    """Drag a file or a folder of this disk onto the page, and let it go."""
+    mouse = screen.page.context.new_cdp_session(screen.page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        carried = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        mouse.send("Input.dispatchDragEvent", {"type": step, "x": 300, "y": 300, "data": carried})
 
 
 def test_file_that_is_no_film_says_why_and_can_be_replaced(

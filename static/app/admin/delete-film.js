@@ -24,7 +24,7 @@ export function DeleteFilm({ film, onClose }) {
   return html`
     <${Confirm}
       title="Delete “${film.title}”?"
-      sentence="The film, its file and everything made from it are removed from the server. This cannot be undone."
+      sentence="The library's own copy and everything made from it are removed, which cannot be undone. A file that was imported from a disk stays where it is."
       action="Delete the film"
       busy=${busy}
       onConfirm=${onConfirm}

@@ -1,8 +1,11 @@
 import { html } from "htm/preact";
 import { useRef } from "preact/hooks";
-import { length, quality, size } from "../format.js";
+import { length, size } from "../format.js";
 import { Icon } from "../ui/icon.js";
-import { Meter, Still } from "../ui/still.js";
+import { Still } from "../ui/still.js";
+import { say } from "../ui/toast.js";
+import { isNoFilm } from "./film-files.js";
+import { Rungs } from "./rungs.js";
 import { sendFile } from "./uploads.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
@@ -18,6 +21,7 @@ function madeOf({ renditions }) {
 /** @param {AdminFilm} film @returns {string} */
 function stateOf(film) {
   if (film.status !== "playable") return STATES[film.status];
+  if (madeOf(film) === 1) return "Playable, finishing";
   return `${STATES.playable} · ${Math.floor(madeOf(film) * 100)} %`;
 }
 
@@ -47,27 +51,15 @@ export function FilmRow({ film, onEdit, onDelete }) {
   `;
 }
 
-/** A bar for each rendition. @param {{film: AdminFilm}} props */
-function Rungs({ film }) {
-  const ordered = [...film.renditions].sort((a, b) => b.height - a.height);
-  return html`
-    <ul class="rungs">
-      ${ordered.map(({ name, height, ready, total }) => html`
-        <li key=${name}>
-          <span>${height ? quality(height) : "Sound"}</span>
-          <${Meter} share=${total ? ready / total : 0} label=${`${height ? quality(height) : "Sound"} of ${film.title}`} class=${ready === total ? "done" : ""} />
-        </li>
-      `)}
-    </ul>
-  `;
-}
-
 /** Give a film that failed other bytes. @param {{film: AdminFilm}} props */
 function Replace({ film }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const onChange = () => {
     const file = input.current?.files?.[0];
-    if (file) sendFile(file, film.video_id);
+    if (!file) return;
+    if (isNoFilm(file)) say(`“${file.name}” is not a film.`);
+    else sendFile(file, film.video_id);
+    if (input.current) input.current.value = "";
   };
   return html`
     <button class="button small" onClick=${() => input.current?.click()}><${Icon} name="replace" />Replace the file</button>

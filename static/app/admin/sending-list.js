@@ -3,9 +3,10 @@ import { size, timeLeft } from "../format.js";
 import { useStore } from "../store.js";
 import { Icon } from "../ui/icon.js";
 import { Meter } from "../ui/still.js";
-import { dropSending, goOnSending, pauseSending, sendings } from "./uploads.js";
+import { sendings } from "./sendings.js";
+import { dropSending, goOnSending, pauseSending } from "./uploads.js";
 
-/** @typedef {import("./uploads.js").Sending} Sending */
+/** @typedef {import("./sendings.js").Sending} Sending */
 
 /** @param {Sending} sending @returns {string} what is to be said below its bar */
 function sentence({ state, sent, size: all, speed, wrong }) {

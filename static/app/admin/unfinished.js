@@ -3,13 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import { WEB_HEADERS } from "../api/client.js";
 import { size } from "../format.js";
 import { useStore } from "../store.js";
-import { tus } from "./tus.js";
-import { sendings } from "./uploads.js";
+import { sendings } from "./sendings.js";
+import { kept, tus } from "./tus.js";
 
 /** @typedef {import("tus-js-client").PreviousUpload} PreviousUpload */
-
-/** tus-js-client always brings this store where there is a browser. */
-const storage = /** @type {import("tus-js-client").UrlStorage} */ (tus.defaultOptions.urlStorage);
 
 /**
  * Uploads that an earlier visit left behind. A page may not open a file by itself: choosing it again goes on where it
@@ -19,10 +16,10 @@ export function Unfinished() {
   const [uploads, setUploads] = useState(/** @type {PreviousUpload[]} */ ([]));
   const moving = useStore(sendings);
   useEffect(() => {
-    void storage.findAllUploads().then(setUploads);
+    void kept.findAllUploads().then(setUploads);
   }, [moving.length]);
   const forget = async (/** @type {PreviousUpload} */ upload) => {
-    await storage.removeUpload(upload.urlStorageKey);
+    await kept.removeUpload(upload.urlStorageKey);
     setUploads(uploads.filter((other) => other !== upload));
     if (upload.uploadUrl) await tus.Upload.terminate(upload.uploadUrl, { headers: WEB_HEADERS }).catch(() => undefined);
   };

@@ -1,24 +1,10 @@
 import { WEB_HEADERS, post } from "../api/client.js";
 import { asProblem } from "../api/problem.js";
 import { keepFresh } from "../api/refresh.js";
-import { Store } from "../store.js";
-import { Pace } from "./pace.js";
 import { announce } from "./arrivals.js";
-import { tus } from "./tus.js";
-
-/**
- * @typedef {object} Sending one file on its way
- * @property {number} id
- * @property {string} name of the file
- * @property {number} size bytes
- * @property {number} sent bytes
- * @property {number} speed bytes a second
- * @property {"waiting" | "sending" | "paused" | "arrived" | "failed"} state
- * @property {string} wrong sentence
- */
-
-/** @type {Store<Sending[]>} */
-export const sendings = new Store(/** @type {Sending[]} */ ([]));
+import { Pace } from "./pace.js";
+import { sendings } from "./sendings.js";
+import { kept, tus } from "./tus.js";
 
 /** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined}} Work */
 /** @type {Map<number, Work>} */
@@ -30,7 +16,7 @@ const CHUNK = 32 * 1024 * 1024;
 const AT_ONCE = 2;
 let last = 0;
 
-/** @param {number} id @param {Partial<Sending>} change */
+/** @param {number} id @param {Partial<import("./sendings.js").Sending>} change */
 function update(id, change) {
   sendings.set(sendings.value.map((sending) => (sending.id === id ? { ...sending, ...change } : sending)));
 }
@@ -108,12 +94,14 @@ export function goOnSending(id) {
   startNext();
 }
 
-/** Stop, and let the server forget what has arrived. @param {number} id */
-export function dropSending(id) {
+/** Stop, and forget what has arrived, here and on the server. @param {number} id */
+export async function dropSending(id) {
   const work = works.get(id);
   works.delete(id);
-  sendings.set(sendings.value.filter((sending) => sending.id !== id));
   work?.upload.abort(true).catch(() => undefined);
+  // Before the row goes: what is still written down then counts as left behind by an earlier visit.
+  for (const { urlStorageKey } of (await work?.upload.findPreviousUploads()) ?? []) await kept.removeUpload(urlStorageKey);
+  sendings.set(sendings.value.filter((sending) => sending.id !== id));
   startNext();
 }
 

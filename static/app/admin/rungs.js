@@ -1,0 +1,43 @@
+import { html } from "htm/preact";
+import { useResource } from "../api/resource.js";
+import { quality, sound } from "../format.js";
+import { Meter } from "../ui/still.js";
+
+/** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
+/** @typedef {import("../api/types.js").FilmMetadata} FilmMetadata */
+
+/** A bar for each rendition of a film that is being made. @param {{film: AdminFilm}} props */
+export function Rungs({ film }) {
+  const sounds = film.renditions.filter((rendition) => !rendition.height).length;
+  return sounds > 1 ? html`<${ManySounds} film=${film} />` : html`<${Bars} film=${film} audio=${[]} />`;
+}
+
+/** The list of films does not say what its sounds are: the film itself does. @param {{film: AdminFilm}} props */
+function ManySounds({ film }) {
+  const path = `videos/${encodeURIComponent(film.video_id)}/metadata`;
+  const { data } = /** @type {import("../api/resource.js").Resource<FilmMetadata>} */ (useResource(path));
+  return html`<${Bars} film=${film} audio=${data?.audio ?? []} />`;
+}
+
+/** @param {{film: AdminFilm, audio: import("../api/types.js").AudioFacts[]}} props */
+function Bars({ film, audio }) {
+  const ordered = [...film.renditions].sort((a, b) => b.height - a.height);
+  const called = (/** @type {import("../api/types.js").RenditionProgress} */ { name, height }) => {
+    const track = audio.find((candidate) => candidate.name === name);
+    return height ? quality(height) : track ? sound(track) : "Sound";
+  };
+  return html`
+    <ul class="rungs ${audio.length > 1 ? "wordy" : ""}">
+      ${ordered.map((rendition) => html`
+        <li key=${rendition.name}>
+          <span>${called(rendition)}</span>
+          <${Meter}
+            share=${rendition.total ? rendition.ready / rendition.total : 0}
+            label=${`${called(rendition)} of ${film.title}`}
+            class=${rendition.ready === rendition.total ? "done" : ""}
+          />
+        </li>
+      `)}
+    </ul>
+  `;
+}
