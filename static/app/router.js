@@ -39,11 +39,11 @@ function show(next) {
  */
 export function navigate(url, { replace = false } = {}) {
   if (replace) {
-    history.replaceState({ scroll: 0, depth: depth() }, "", url);
+    history.replaceState({ scroll: 0, depth: depth(), from: history.state?.from }, "", url);
   } else {
     const next = depth() + 1;
-    history.replaceState({ scroll: scrollY, depth: depth() }, "");
-    history.pushState({ scroll: 0, depth: next }, "", url);
+    history.replaceState({ ...history.state, scroll: scrollY, depth: depth() }, "");
+    history.pushState({ scroll: 0, depth: next, from: location.pathname }, "", url);
   }
   show(here());
   scrollTo(0, 0);
@@ -56,6 +56,15 @@ export function navigate(url, { replace = false } = {}) {
 export function goBack(fallback) {
   if (depth() > 0) history.back();
   else navigate(fallback, { replace: true });
+}
+
+/**
+ * On to a page instead of the present one; back to it where the visitor came from there.
+ * @param {string} path
+ */
+export function returnTo(path) {
+  if (depth() > 0 && history.state?.from === path) history.back();
+  else navigate(path, { replace: true });
 }
 
 /** @param {MouseEvent} event */

@@ -34,7 +34,7 @@ def test_visitor_signs_in_and_sees_every_frame_of_the_film(theatre: Theatre, ope
     assert shown[-1] == pytest.approx((FRAMES - 1) / RATE, abs=0.5 / RATE)
     assert screen.video(".error") is None
     expect(screen.page.get_by_role("region", name="The end")).to_be_visible()
-    screen.page.get_by_role("button", name="Back to the film").click()
+    screen.page.get_by_role("button", name="About the film").click()
     expect(screen.page).to_have_url(f"{theatre.server.url}/title/{theatre.film}")
 
 
@@ -86,8 +86,9 @@ def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: 
     sofa, kitchen = open_screen(), open_screen()
     sofa.sign_in(member)
     sofa.open(f"/watch/{theatre.film}")
-    expect(sofa.page.get_by_role("heading", name="Choose a plan to watch")).to_be_visible()
+    expect(sofa.page.get_by_role("heading", name="A plan is needed to watch")).to_be_visible()
     expect(sofa.page.get_by_text("₹199")).to_be_visible()
+    expect(sofa.page.get_by_role("button", name="Choose")).to_have_count(0)
 
     theatre.grant(member, "basic")
     sofa.open(f"/watch/{theatre.film}")
@@ -99,3 +100,26 @@ def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: 
 
     sofa.page.keyboard.press("k")
     expect(sofa.page.get_by_role("heading", name="Ended on another device")).to_be_visible()
+
+
+def test_film_plays_on_once_the_server_is_back(theatre: Theatre, open_screen: OpenScreen, long_film: Path) -> None:
+    video_id = theatre.add(long_film, "The Interrupted Picture")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{video_id}")
+    screen.plays_beyond(0)
+    stopped = screen.page.get_by_role("heading", name="The film stopped")
+
+    theatre.server.kill()
+    try:
+        screen.page.keyboard.press("5")
+        expect(stopped).to_be_visible(timeout=40_000)
+    finally:
+        theatre.server.start()
+
+    screen.plays_beyond(151)
+    expect(stopped).to_have_count(0)
+    screen.ask(
+        f"fetch('/api/v1/admin/videos/{video_id}', {{ method: 'DELETE', headers: {{ 'X-OTT-Web': '1' }} }})"
+        ".then((answer) => answer.status)"
+    )

@@ -5,7 +5,7 @@ import { useGrant } from "../player/grant.js";
 import { EndedElsewhere, ScreensInUse } from "../player/overlays.js";
 import { FilmPlayer } from "../player/player.js";
 import { refusal } from "../player/refusal.js";
-import { goBack, navigate, place } from "../router.js";
+import { goBack, navigate, place, returnTo } from "../router.js";
 import { Notice, Trouble } from "../ui/notice.js";
 
 /** @typedef {import("../api/types.js").FilmMetadata} Film */
@@ -34,6 +34,7 @@ export function Watch({ videoId }) {
   const { data: film } = /** @type {import("../api/resource.js").Resource<Film>} */ (useResource(`videos/${encodeURIComponent(videoId)}/metadata`));
   const title = film?.title ?? "";
   const back = () => goBack(`/title/${videoId}`);
+  const about = () => returnTo(`/title/${videoId}`);
   const restart = (/** @type {number | undefined} */ from) => {
     setGone(undefined);
     setGo((last) => ({ turn: last.turn + 1, from }));
@@ -54,12 +55,12 @@ export function Watch({ videoId }) {
     navigate(`/plans?film=${encodeURIComponent(videoId)}`, { replace: true });
   }, [problem]);
 
-  if (gone) return html`<${EndedElsewhere} sentence=${gone.sentence} onRetry=${() => restart(gone.at)} onBack=${back} />`;
+  if (gone) return html`<${EndedElsewhere} sentence=${gone.sentence} onRetry=${() => restart(gone.at)} onAbout=${about} />`;
   if (problem?.status === 409 && problem.body.sessions) {
-    return html`<${ScreensInUse} problem=${problem} onFree=${() => restart(go.from)} onBack=${back} />`;
+    return html`<${ScreensInUse} problem=${problem} onFree=${() => restart(go.from)} onAbout=${about} />`;
   }
   if (problem?.status === 409 || problem?.status === 503) {
-    const actions = html`<button class="button primary" onClick=${() => restart(go.from)}>Try again</button><button class="button" onClick=${back}>Back to the film</button>`;
+    const actions = html`<button class="button primary" onClick=${() => restart(go.from)}>Try again</button><button class="button" onClick=${about}>About the film</button>`;
     return html`<${Notice} icon="film" title="Not quite ready" actions=${actions}>${problem.detail}<//>`;
   }
   if (problem && problem.status !== 402) return html`<${Trouble} problem=${problem} onRetry=${() => restart(go.from)} />`;
@@ -76,6 +77,7 @@ export function Watch({ videoId }) {
       title=${title}
       picture=${film?.backdrop_url ?? null}
       onBack=${back}
+      onAbout=${about}
       onGone=${(/** @type {string} */ sentence, /** @type {number} */ at) => setGone({ sentence, at })}
       onRestart=${restart}
       onExpired=${(/** @type {number} */ from) => {

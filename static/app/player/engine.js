@@ -2,7 +2,12 @@ import { CONFIG } from "./config.js";
 import { shaka } from "./shaka.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
-/** @typedef {{sentence: string, expired: boolean}} Failure `expired`: a new permission to play may mend it */
+/**
+ * @typedef {object} Failure
+ * @property {string} sentence
+ * @property {boolean} expired a new permission to play may mend it
+ * @property {boolean} passing it may mend itself: the server is away or busy
+ */
 
 shaka.polyfill.installAll();
 
@@ -49,15 +54,15 @@ function explain(error) {
   const { Code, Category } = shaka.util.Error;
   if (error?.code === Code.BAD_HTTP_STATUS) {
     const status = Number(error.data?.[1]);
-    if (status === 403 || status === 404) return { sentence: "The permission to play this film has run out.", expired: true };
-    return { sentence: "The server could not make the next part of the film.", expired: false };
+    if (status === 403 || status === 404) return { sentence: "The permission to play this film has run out.", expired: true, passing: false };
+    return { sentence: "The server could not make the next part of the film.", expired: false, passing: true };
   }
   if (error?.category === Category.NETWORK) {
-    return { sentence: "The connection to the server was lost. What you have seen is remembered.", expired: false };
+    return { sentence: "The connection to the server was lost. What you have seen is remembered.", expired: false, passing: true };
   }
   if (error?.code === Code.CONTENT_UNSUPPORTED_BY_BROWSER || error?.code === Code.RESTRICTIONS_CANNOT_BE_MET) {
-    return { sentence: "This browser cannot play the kind of picture this film has.", expired: false };
+    return { sentence: "This browser cannot play the kind of picture this film has.", expired: false, passing: false };
   }
   const number = error?.code ? ` (${error.code})` : "";
-  return { sentence: `The player came upon something it could not read${number}.`, expired: false };
+  return { sentence: `The player came upon something it could not read${number}.`, expired: false, passing: false };
 }

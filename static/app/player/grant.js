@@ -23,5 +23,6 @@ export function useGrant(videoId, turn) {
     );
     return () => abort.abort();
   }, [videoId, turn]);
-  return answer.turn === turn ? answer : {};
+  // A server that could not be reached stays on the page while it is asked again.
+  return answer.turn === turn || answer.problem?.status === 0 ? answer : {};
 }

@@ -9,6 +9,8 @@ const STEP = 10;
  * @property {HTMLElement} controller the media-controller
  * @property {(text: string) => void} tell shows what a key did
  * @property {() => void} onStats
+ * @property {() => void} onHelp
+ * @property {() => void} onEscape
  */
 
 /** @param {HTMLVideoElement} video @param {number} time seconds */
@@ -68,6 +70,8 @@ const KEYS = {
   p: (deck) => ask(deck, document.pictureInPictureElement ? "mediaexitpiprequest" : "mediaenterpiprequest"),
   c: (deck) => ask(deck, "mediatogglesubtitlesrequest"),
   i: (deck) => deck.onStats(),
+  "?": (deck) => deck.onHelp(),
+  Escape: (deck) => deck.onEscape(),
 };
 
 /**

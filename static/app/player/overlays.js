@@ -1,35 +1,27 @@
 import { html } from "htm/preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { remove } from "../api/client.js";
 import { asProblem } from "../api/problem.js";
 import { clock } from "../format.js";
 import { Icon } from "../ui/icon.js";
 import { Notice } from "../ui/notice.js";
 
-/** Seconds that the end of a film stays before the page goes back by itself. */
-const LINGER = 10;
-
-/** @param {{title: string, onAgain: () => void, onBack: () => void}} props */
-export function TheEnd({ title, onAgain, onBack }) {
-  const [left, setLeft] = useState(LINGER);
-  useEffect(() => {
-    const timer = setTimeout(() => (left > 1 ? setLeft(left - 1) : onBack()), 1000);
-    return () => clearTimeout(timer);
-  }, [left]);
+/** @param {{title: string, onAgain: () => void, onAbout: () => void}} props */
+export function TheEnd({ title, onAgain, onAbout }) {
   return html`
     <section class="player-veil" noautohide aria-label="The end">
       <p class="eyebrow">The end</p>
       <h2>${title}</h2>
       <div class="buttons">
-        <button class="button primary" onClick=${onBack}>Back to the film <span aria-hidden="true">${left}</span></button>
-        <button class="button" onClick=${onAgain}><${Icon} name="restart" />Watch again</button>
+        <button class="button primary" onClick=${onAgain}><${Icon} name="restart" />Watch again</button>
+        <button class="button" onClick=${onAbout}>About the film</button>
       </div>
     </section>
   `;
 }
 
-/** @param {{sentence: string, onRetry: () => void, onBack: () => void}} props */
-export function Broken({ sentence, onRetry, onBack }) {
+/** @param {{sentence: string, onRetry: () => void, onAbout: () => void}} props */
+export function Broken({ sentence, onRetry, onAbout }) {
   return html`
     <section class="player-veil" noautohide role="alert">
       <${Icon} name="alert" class="mark" />
@@ -37,19 +29,19 @@ export function Broken({ sentence, onRetry, onBack }) {
       <p>${sentence}</p>
       <div class="buttons">
         <button class="button primary" onClick=${onRetry}>Try again</button>
-        <button class="button" onClick=${onBack}>Back to the film</button>
+        <button class="button" onClick=${onAbout}>About the film</button>
       </div>
     </section>
   `;
 }
 
-/** @param {{sentence: string, onRetry: () => void, onBack: () => void}} props */
-export function EndedElsewhere({ sentence, onRetry, onBack }) {
+/** @param {{sentence: string, onRetry: () => void, onAbout: () => void}} props */
+export function EndedElsewhere({ sentence, onRetry, onAbout }) {
   return html`
     <${Notice}
       icon="screens"
       title="Ended on another device"
-      actions=${html`<button class="button primary" onClick=${onRetry}>Watch here</button><button class="button" onClick=${onBack}>Back to the film</button>`}
+      actions=${html`<button class="button primary" onClick=${onRetry}>Watch here</button><button class="button" onClick=${onAbout}>About the film</button>`}
     >
       ${sentence}
     <//>
@@ -58,9 +50,9 @@ export function EndedElsewhere({ sentence, onRetry, onBack }) {
 
 /**
  * All screens of the plan are in use: any of them can be given up here.
- * @param {{problem: import("../api/problem.js").Problem, onFree: () => void, onBack: () => void}} props
+ * @param {{problem: import("../api/problem.js").Problem, onFree: () => void, onAbout: () => void}} props
  */
-export function ScreensInUse({ problem, onFree, onBack }) {
+export function ScreensInUse({ problem, onFree, onAbout }) {
   const [busy, setBusy] = useState("");
   const [wrong, setWrong] = useState("");
   /** @type {import("../api/types.js").ScreenInUse[]} */
@@ -94,7 +86,7 @@ export function ScreensInUse({ problem, onFree, onBack }) {
         `)}
       </ul>
       ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
-      <div class="buttons"><button class="button" onClick=${onBack}>Back to the film</button></div>
+      <div class="buttons"><button class="button" onClick=${onAbout}>About the film</button></div>
     </section>
   `;
 }

@@ -4,11 +4,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { BottomChrome, MiddleChrome, TopChrome } from "./controls.js";
 import { openEngine } from "./engine.js";
 import { listenToKeys } from "./keys.js";
+import { Help } from "./help.js";
 import { keepLease } from "./lease.js";
+import { useOutage } from "./outage.js";
 import { Broken, TheEnd } from "./overlays.js";
 import { seekOnRelease } from "./scrub.js";
 import { Stats } from "./stats.js";
 import { useTracks } from "./tracks.js";
+import { useWaiting } from "./waiting.js";
 
 /**
  * @typedef {object} PlayerProps
@@ -18,6 +21,7 @@ import { useTracks } from "./tracks.js";
  * @property {string} title
  * @property {string | null} picture shown until the film's own first picture is there
  * @property {() => void} onBack
+ * @property {() => void} onAbout to the page about the film
  * @property {(from: number) => void} onRestart ask for a new permission and go on at `from` seconds
  * @property {(from: number) => boolean} onExpired the permission ran out; whether another is asked for
  * @property {(sentence: string, at: number) => void} onGone the session was ended elsewhere
@@ -29,16 +33,16 @@ import { useTracks } from "./tracks.js";
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRestart, onExpired, onGone }) {
+export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
-  const [failure, setFailure] = useState("");
-  const [opening, setOpening] = useState(true);
   const [ended, setEnded] = useState(false);
-  const [stats, setStats] = useState(false);
+  const [aside, setAside] = useState(/** @type {"stats" | "help" | undefined} */ (undefined));
   const [told, setTold] = useState({ text: "", turn: 0 });
   const tracks = useTracks(player);
+  const waiting = useWaiting(video.current);
+  const { stopped, onFail } = useOutage(video.current, player);
 
   useEffect(() => {
     const element = video.current;
@@ -47,8 +51,8 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
     if (!element || !box || !controller) return;
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()));
-    const engine = openEngine(element, url, startAt, grant.subtitles ?? [], ({ sentence, expired }) => {
-      if (!expired || !onExpired(at())) setFailure(sentence);
+    const engine = openEngine(element, url, startAt, grant.subtitles ?? [], (failure) => {
+      if (!failure.expired || !onExpired(at())) onFail(failure);
     });
     setPlayer(engine.player);
     const stopScrubbing = seekOnRelease(box);
@@ -56,7 +60,9 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
       video: element,
       controller,
       tell: (text) => setTold((last) => ({ text, turn: last.turn + 1 })),
-      onStats: () => setStats((shown) => !shown),
+      onStats: () => setAside((shown) => (shown === "stats" ? undefined : "stats")),
+      onHelp: () => setAside((shown) => (shown === "help" ? undefined : "help")),
+      onEscape: () => setAside(undefined),
     });
     return () => {
       stopKeys();
@@ -72,28 +78,24 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onRest
     video.current.currentTime = 0;
     void video.current.play();
   };
-  const onPlaying = () => {
-    setOpening(false);
-    setEnded(false);
-  };
   const onDouble = (/** @type {MouseEvent} */ event) => {
     if (event.target !== video.current) return;
     dispatchEvent(new KeyboardEvent("keydown", { key: "f" }));
   };
   return html`
     <div class="stage" ref=${stage} onDblClick=${onDouble}>
-      <media-controller class="player ${opening ? "opening" : ""}" nohotkeys autohide="3">
-        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onLoadedData=${() => setOpening(false)} onPlaying=${onPlaying}></video>
+      <media-controller class="player ${waiting ? "waiting" : ""}" nohotkeys autohide="3">
+        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onPlaying=${() => setEnded(false)}></video>
         ${picture && html`<media-poster-image slot="poster" src=${picture}></media-poster-image>`}
-        <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
         <${TopChrome} title=${title} onBack=${onBack} />
         <${MiddleChrome} />
         <${BottomChrome} video=${video.current} player=${player} tracks=${tracks} />
-        ${opening && !failure && html`<p class="player-opening" noautohide role="status"><span class="spinner"></span><span class="unseen">The film is being opened</span></p>`}
+        ${waiting && !stopped && html`<p class="player-waiting" noautohide role="status"><span class="spinner"></span><span class="unseen">Waiting for the film</span></p>`}
         ${told.text && html`<p key=${told.turn} class="player-told" noautohide aria-hidden="true">${told.text}</p>`}
-        ${stats && player && video.current && html`<${Stats} video=${video.current} player=${player} onClose=${() => setStats(false)} />`}
-        ${ended && !failure && html`<${TheEnd} title=${title} onAgain=${again} onBack=${onBack} />`}
-        ${failure && html`<${Broken} sentence=${failure} onRetry=${() => onRestart(video.current?.currentTime || startAt)} onBack=${onBack} />`}
+        ${aside === "stats" && player && video.current && html`<${Stats} video=${video.current} player=${player} onClose=${() => setAside(undefined)} />`}
+        ${aside === "help" && html`<${Help} onClose=${() => setAside(undefined)} />`}
+        ${ended && !stopped && html`<${TheEnd} title=${title} onAgain=${again} onAbout=${onAbout} />`}
+        ${stopped && html`<${Broken} sentence=${stopped} onRetry=${() => onRestart(video.current?.currentTime || startAt)} onAbout=${onAbout} />`}
       </media-controller>
     </div>
   `;
