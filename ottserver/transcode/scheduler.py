@@ -111,12 +111,11 @@ class Scheduler:
     async def _step(self, title: Title) -> bool:
         try:
             await self._studio.list(title)
-            # Pictures for the title page come as soon as the film can be started.
-            work = title.map.claim(first_only=title.artwork_due)
-            if work is not None:
-                await self._segments(title, work)
-            elif title.artwork_due:
+            if title.artwork_due:
+                # A new film is looked at before it is played, and its pictures cost less than one segment.
                 await self._artwork(title)
+            elif (work := title.map.claim()) is not None:
+                await self._segments(title, work)
             else:
                 await self._rest(title)
                 return False

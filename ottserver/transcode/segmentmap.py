@@ -78,9 +78,9 @@ class SegmentMap:
             if self._states[name][index] == _CLAIMED:
                 self._states[name][index] = state
 
-    def claim(self, *, first_only: bool = False) -> Work | None:
+    def claim(self) -> Work | None:
         """The next work, taken off what is missing: first segments, then onwards from where a player is."""
-        work = self._first() or (None if first_only else self._onwards())
+        work = self._first() or self._onwards()
         if work is not None:
             for name, index in work.segments:
                 self._states[name][index] = _CLAIMED
