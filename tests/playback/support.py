@@ -15,6 +15,7 @@ from ottserver.media import Presentation, Rendition
 from ottserver.playback.models import Video
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -110,8 +111,8 @@ class Switchable:
         if self.cut:
             raise Busy("The database cannot be reached.")
 
-    def on_announced(self, listener: object) -> None:
-        raise NotImplementedError
+    def on_announced(self, listener: Callable[[], None]) -> None:
+        self.real.on_announced(listener)
 
     async def check(self) -> None:
         self._check()
