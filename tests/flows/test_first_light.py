@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,18 @@ def test_manager_sees_the_film_grow_until_it_is_complete(cinema: Cinema) -> None
     assert cinema.listener.statuses(cinema.video_id) == ["probing", "playable", "complete"]
     for name in ("480", "1080"):
         assert decoded_frames(tracks(cinema.owner.play(cinema.video_id)["manifest_url"])[name]) == FRAMES
+
+
+@pytest.mark.parametrize("manifest", ["manifest_url", "dash_url"])
+def test_ffmpeg_that_reads_all_renditions_at_once_loses_no_frame(
+    play: dict[str, Any], ffprobe: Path, manifest: str
+) -> None:
+    command = [str(ffprobe), "-v", "error", "-count_packets", "-show_entries", "stream=codec_type,nb_read_packets"]
+    printed = subprocess.run(
+        [*command, "-of", "json", play[manifest]], capture_output=True, text=True, timeout=100, check=True
+    )
+    streams = json.loads(printed.stdout)["streams"]
+    assert [int(s["nb_read_packets"]) for s in streams if s["codec_type"] == "video"] == [FRAMES] * 3
 
 
 def test_members_are_kept_out_of_what_managers_see(cinema: Cinema) -> None:
