@@ -76,8 +76,8 @@ class SeriesPlace(BaseModel):
     episode: int
 
 
-class Metadata(BaseModel):
-    """All that a viewer can know of a video."""
+class Described(BaseModel):
+    """What everybody is told of a video."""
 
     video_id: str
     title: str
@@ -92,6 +92,11 @@ class Metadata(BaseModel):
     duration_seconds: float | None
     thumbnail_url: str | None
     backdrop_url: str | None
+
+
+class Metadata(Described):
+    """All that a viewer can know of a video."""
+
     renditions: list[RenditionFacts]
     audio: list[AudioFacts]
     subtitles: list[SubtitleSummary]
@@ -138,24 +143,11 @@ class RenditionProgress(BaseModel):
     total: int
 
 
-class AdminVideo(BaseModel):
+class AdminVideo(Described):
     """A video as administrators see it."""
 
-    video_id: str
-    title: str
-    description: str
-    kind: Kind
-    genres: list[str]
-    actors: list[str]
-    directors: list[str]
-    year: int | None
-    maturity: str | None
     series: Episode | None
-    status: Status
     reason: str | None
-    duration_seconds: float | None
-    thumbnail_url: str | None
-    backdrop_url: str | None
     renditions: list[RenditionProgress]
     size_bytes: int | None
     upload_id: str | None
@@ -208,11 +200,9 @@ def category_answer(category: Category) -> CategoryAnswer:
     return CategoryAnswer(slug=category.slug, name=category.name, count=category.count)
 
 
-def metadata(video: Video) -> Metadata:
-    """All that a viewer can know of the video."""
-    details, summary = video.details, video.summary
-    series = details.series
-    return Metadata(
+def _described(video: Video) -> Described:
+    details = video.details
+    return Described(
         video_id=video.id,
         title=details.title,
         description=details.description,
@@ -226,6 +216,14 @@ def metadata(video: Video) -> Metadata:
         duration_seconds=video.duration_seconds,
         thumbnail_url=_url(video.poster_key),
         backdrop_url=_url(video.backdrop_key),
+    )
+
+
+def metadata(video: Video) -> Metadata:
+    """All that a viewer can know of the video."""
+    summary, series = video.summary, video.details.series
+    return Metadata(
+        **dict(_described(video)),
         renditions=[
             RenditionFacts(
                 name=r.name, height=r.height, width=r.width, height_class=r.height_class, bandwidth=r.bandwidth
@@ -252,7 +250,6 @@ def title_answer(video: Video) -> TitleAnswer:
 
 def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
     """The video as administrators see it; `ready` has segments stored and segments in all, by rendition name."""
-    details = video.details
     renditions = []
     for rendition in video.summary.renditions:
         done = rendition.segments if video.status == "complete" else ready.get(rendition.name, (0, 0))[0]
@@ -266,21 +263,9 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
             )
         )
     return AdminVideo(
-        video_id=video.id,
-        title=details.title,
-        description=details.description,
-        kind=details.kind,
-        genres=list(details.genres),
-        actors=list(details.actors),
-        directors=list(details.directors),
-        year=details.year,
-        maturity=details.maturity,
-        series=details.series,
-        status=video.status,
+        **dict(_described(video)),
+        series=video.details.series,
         reason=video.reason,
-        duration_seconds=video.duration_seconds,
-        thumbnail_url=_url(video.poster_key),
-        backdrop_url=_url(video.backdrop_key),
         renditions=renditions,
         size_bytes=video.size_bytes,
         upload_id=video.upload_id,

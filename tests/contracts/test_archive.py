@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import importlib
 import io
 import json
 import stat
 import tarfile
 import tracemalloc
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -19,61 +15,19 @@ import sqlalchemy as sa
 from ottserver.backends.archive import rows
 from ottserver.backends.archive.backup import backup
 from ottserver.backends.archive.restore import restore
-from ottserver.backends.blobs import Blobs, open_blobs
 from ottserver.backends.bus.outbox import OutboxBus, RetryPolicy
-from ottserver.backends.database import Database, open_database
 from ottserver.backends.database.schema import consumer_failures, consumer_positions, metadata, outbox
 from ottserver.errors import Conflict, Invalid
 from ottserver.events import AccountDeleted
-from tests.support.server import ROOT
+from tests.contracts.places import EMPTY, FILM, SOURCE, Place, example, open_place, quiet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from ottserver.backends.blobs import Blobs
+    from ottserver.backends.database import Database
     from tests.contracts.conftest import StartProcess
-
-for store in sorted((ROOT / "ottserver").glob("*/store.py")):
-    importlib.import_module(f"ottserver.{store.parent.name}.store")
-
-FILM = bytes(range(256)) * 5000
-SOURCE = f"sources/ab/{hashlib.sha256(FILM).hexdigest()}"
-
-
-def quiet(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
-
-
-@dataclass
-class Place:
-    """An installation: its database, its blobs, and a scratch folder."""
-
-    database: Database
-    blobs: Blobs
-    scratch: Path
-
-    async def restore(self, file: Path) -> None:
-        await restore(self.database, self.blobs, file, quiet, scratch=self.scratch)
-
-    async def contents(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, bytes]]:
-        """All rows by table, and all blobs by key."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        async with self.database.reading() as connection:
-            for name, table in rows.tables().items():
-                result = await connection.execute(sa.select(table).order_by(*table.primary_key))
-                found[name] = [dict(row) for row in result.mappings()]
-        keys = [blob.key for folder in ("sources", "artwork") async for blob in self.blobs.list(folder)]
-        return found, {key: await self.blobs.get(key) for key in keys}
-
-
-EMPTY: tuple[dict[str, list[dict[str, Any]]], dict[str, bytes]] = ({name: [] for name in rows.tables()}, {})
-
-
-@asynccontextmanager
-async def _place(database_url: str, blobs_url: str, folder: Path) -> AsyncIterator[Place]:
-    scratch = folder / "scratch"
-    async with open_database(database_url) as database, open_blobs(blobs_url, scratch) as blobs:
-        yield Place(database, blobs, scratch)
 
 
 @pytest.fixture
@@ -103,34 +57,15 @@ async def here(database: Database, blobs: Blobs, tmp_path: Path) -> Place:
         )
         await work.connection.execute(
             metadata.tables["videos"].insert(),
-            [_example(metadata.tables["videos"], number) for number in range(3)],
+            [example(metadata.tables["videos"], number) for number in range(3)],
         )
     return Place(database, blobs, tmp_path / "scratch")
-
-
-def _example(table: sa.Table, number: int) -> dict[str, Any]:
-    """A row with a value of its type in each column, and nothing in those that may be empty in odd rows."""
-    values: dict[str, Any] = {}
-    for column in table.columns:
-        if column.nullable and number % 2:
-            values[column.name] = None
-        elif isinstance(column.type, sa.JSON):
-            values[column.name] = {"list": [1, 2.5, None, "ü"], "n": number}
-        elif isinstance(column.type, sa.String):
-            values[column.name] = f"{column.name} {number}"[: column.type.length]
-        elif isinstance(column.type, sa.Boolean):
-            values[column.name] = bool(number % 2)
-        elif isinstance(column.type, sa.Integer | sa.Float):
-            values[column.name] = number
-        else:
-            values[column.name] = datetime(2026, 1, 1, 0, 0, number, 1, tzinfo=UTC)
-    return values
 
 
 @pytest.fixture
 async def there(second_database_url: str, second_blobs_url: str, tmp_path: Path) -> AsyncIterator[Place]:
     """An installation that is empty."""
-    async with _place(second_database_url, second_blobs_url, tmp_path / "second") as place:
+    async with open_place(second_database_url, second_blobs_url, tmp_path / "second") as place:
         yield place
 
 
@@ -159,7 +94,7 @@ async def test_segments_come_along_when_asked_for(here: Place, there: Place, fil
 
 async def test_empty_installation_can_be_saved_and_restored(there: Place, file: Path, tmp_path: Path) -> None:
     await backup(there.database, there.blobs, file, quiet)
-    async with _place(f"sqlite:///{tmp_path}/third.db", "memory://", tmp_path) as third:
+    async with open_place(f"sqlite:///{tmp_path}/third.db", "memory://", tmp_path) as third:
         await third.restore(file)
         assert await third.contents() == EMPTY
 
@@ -321,7 +256,7 @@ async def test_restore_that_was_killed_can_be_run_again(
     scratch = tmp_path / "again" / "scratch"
     process = start_process(KILLED_WHILE_RESTORING, *urls, str(archive), str(scratch), share)
     assert await asyncio.to_thread(process.wait) == -9
-    async with _place(*urls, tmp_path / "again") as again:
+    async with open_place(*urls, tmp_path / "again") as again:
         left, _ = await again.contents()
         assert left == EMPTY[0]
         await again.restore(archive)
@@ -398,7 +333,7 @@ async def test_large_films_do_not_pass_through_memory(tmp_path: Path, file: Path
     urls = [(f"sqlite:///{tmp_path}/{name}/x.db", f"file://{tmp_path}/{name}/blobs") for name in ("one", "two")]
     tracemalloc.start()
     try:
-        async with _place(*urls[0], tmp_path / "one") as one, _place(*urls[1], tmp_path / "two") as two:
+        async with open_place(*urls[0], tmp_path / "one") as one, open_place(*urls[1], tmp_path / "two") as two:
             await one.blobs.put_file("sources/f", film)
             await backup(one.database, one.blobs, file, quiet)
             await two.restore(file)

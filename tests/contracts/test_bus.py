@@ -1,70 +1,26 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
 from ottserver.backends.bus import Bus, open_bus
 from ottserver.backends.bus.outbox import OutboxBus, RetryPolicy
-from ottserver.backends.database import Database, open_database
-from ottserver.backends.database.schema import consumer_failures, consumer_positions, outbox
+from ottserver.backends.database.schema import outbox
 from ottserver.errors import Busy, NotFound, SettingsError
 from ottserver.events import AccountCreated, AccountDeleted, VideoChanged
 from tests.contracts.conftest import line_from
+from tests.contracts.facts import Broken, Witness, announce, created, delivering
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator
 
-    from ottserver.events import Fact
+    from ottserver.backends.database import Database
     from tests.contracts.conftest import StartProcess
 
 QUICK = RetryPolicy(attempts=3, first_pause_seconds=0.01, longest_pause_seconds=0.02)
-
-
-class Broken(Exception):
-    """What a handler raises."""
-
-
-async def announce(database: Database, *facts: Fact) -> None:
-    async with database.writing() as work:
-        for fact in facts:
-            await work.announce(fact)
-
-
-@asynccontextmanager
-async def delivering(bus: Bus) -> AsyncIterator[None]:
-    """Deliver, and wait at the end until all is digested or parked."""
-    async with asyncio.timeout(30), bus.running():
-        yield
-        await bus.drained()
-
-
-class Witness:
-    """A handler that remembers what it digested, and fails as often as it is told to for some keys."""
-
-    def __init__(self, **failures: int) -> None:
-        self.failures = failures
-        self.seen: list[str] = []
-        self.tries: list[str] = []
-
-    async def __call__(self, fact: AccountCreated) -> None:
-        self.tries.append(f"{fact.account_id}{fact.role}")
-        if self.failures.get(fact.account_id, 0) > 0:
-            self.failures[fact.account_id] -= 1
-            raise Broken(fact.role)
-        self.seen.append(f"{fact.account_id}{fact.role}")
-
-    def of(self, key: str) -> list[str]:
-        return [seen for seen in self.seen if seen.startswith(key)]
-
-
-def created(key: str, *roles: int) -> list[AccountCreated]:
-    return [AccountCreated(key, str(role)) for role in roles]
 
 
 @pytest.fixture
@@ -335,71 +291,6 @@ async def test_killed_consumer_loses_no_fact_and_repeats_only_the_one_in_hand(
 async def _lines(process: subprocess.Popen[str]) -> AsyncIterator[str]:
     while line := await line_from(process):
         yield line
-
-
-async def _sequence(database: Database) -> list[int]:
-    async with database.reading() as connection:
-        return list(await connection.scalars(sa.select(outbox.c.seq).order_by(outbox.c.seq)))
-
-
-async def test_trim_forgets_what_all_have_digested_and_keeps_what_somebody_needs(database: Database) -> None:
-    bus = OutboxBus(database, RetryPolicy(attempts=1, keep=timedelta(0)))
-    witness = Witness(p=1)
-    bus.subscribe("c", AccountCreated, witness)
-    async with delivering(bus):
-        await announce(database, *created("a", 1), *created("p", 2), *created("a", 3))
-    await announce(database, *created("a", 4))
-    await bus.trim()
-    assert await _sequence(database) == [2, 4]
-    assert [parked.seq for parked in await bus.parked()] == [2]
-    async with delivering(bus):
-        await bus.retry("c", 2)
-    assert witness.seen in (["a1", "a3", "p2", "a4"], ["a1", "a3", "a4", "p2"])
-
-
-async def test_trim_keeps_everything_for_a_consumer_that_has_not_begun(database: Database) -> None:
-    bus = OutboxBus(database, RetryPolicy(keep=timedelta(0)))
-    bus.subscribe("old", AccountCreated, Witness())
-    async with delivering(bus):
-        await announce(database, *created("a", 1))
-    bus.subscribe("new", AccountCreated, Witness())
-    await bus.trim()
-    assert await _sequence(database) == [1]
-
-
-async def test_trim_keeps_what_is_young(database: Database) -> None:
-    bus = OutboxBus(database)
-    bus.subscribe("c", AccountCreated, Witness())
-    async with delivering(bus):
-        await announce(database, *created("a", 1))
-    await bus.trim()
-    assert await _sequence(database) == [1]
-
-
-async def test_numbers_go_on_after_everything_was_trimmed(database: Database, database_url: str) -> None:
-    bus = OutboxBus(database, RetryPolicy(keep=timedelta(0)))
-    bus.subscribe("c", AccountCreated, Witness())
-    async with delivering(bus):
-        await announce(database, *created("a", 1, 2))
-    await bus.trim()
-    assert await _sequence(database) == []
-    async with open_database(database_url) as again:
-        await announce(again, *created("a", 3))
-    assert await _sequence(database) == [3]
-
-
-async def test_facts_of_no_concern_are_passed_over_without_a_write_for_each(database: Database) -> None:
-    bus = OutboxBus(database)
-    bus.subscribe("c", AccountCreated, Witness())
-    async with delivering(bus):
-        await announce(database, *(VideoChanged(str(number)) for number in range(10)))
-    async with database.reading() as connection:
-        assert await connection.scalar(sa.select(consumer_positions.c.position)) == 0
-    async with delivering(bus):
-        await announce(database, *(VideoChanged(str(number)) for number in range(100)), *created("a", 1))
-    async with database.reading() as connection:
-        assert await connection.scalar(sa.select(consumer_positions.c.position)) == 111
-        assert await connection.scalar(sa.select(sa.func.count()).select_from(consumer_failures)) == 0
 
 
 @pytest.mark.parametrize("url", ["pigeon://", "outbox", ""])
