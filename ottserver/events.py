@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ottserver.media import Presentation, SourceReport
+from ottserver.media import Extras, Presentation, SourceReport
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,14 @@ class ArtworkReady(SourceFact):
 
     poster_key: str
     backdrop_key: str
+
+
+@dataclass(frozen=True)
+class ExtrasReady(SourceFact):
+    """Subtitles or pictures for the seek bar are in the blob store; `extras` is all that there is by now."""
+
+    presentation_id: str
+    extras: Extras
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,10 @@ class Rendition:
     language: str = "und"
     label: str = ""
     default: bool = False
+    group: Literal["ladder", "original"] = "ladder"
+    """`original`: the source's own packets on their own boundaries, announced in a manifest of their own."""
+    copied: bool = False
+    """Whether the bytes are the source's own packets: nothing is encoded for it, and nothing is stored."""
 
     @property
     def segments(self) -> int:
@@ -155,8 +159,13 @@ class Presentation:
 
     @property
     def video(self) -> tuple[Rendition, ...]:
-        """Video rungs, lowest first."""
-        return tuple(r for r in self.renditions if r.kind == "video")
+        """Video rungs of the ladder, lowest first."""
+        return tuple(r for r in self.renditions if r.kind == "video" and r.group == "ladder")
+
+    @property
+    def original(self) -> Rendition | None:
+        """The source's own pictures where they are offered beside the ladder."""
+        return next((r for r in self.renditions if r.group == "original"), None)
 
     @property
     def audio(self) -> tuple[Rendition, ...]:
@@ -166,6 +175,58 @@ class Presentation:
     def rendition(self, name: str) -> Rendition | None:
         """The rendition of that name, or nothing."""
         return next((r for r in self.renditions if r.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTrack:
+    """One subtitle track of a presentation. An image track is listed and cannot be shown: it has no bytes."""
+
+    name: str
+    """Path component of its URL and blob key: "s0"."""
+    language: str
+    """BCP 47 or ISO 639, "und" when unknown."""
+    label: str
+    kind: Literal["text", "image"]
+    codec: str
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Storyboard:
+    """Small pictures for the seek bar, on sheets of `columns` x `rows` tiles; tile n shows second n x `interval`."""
+
+    interval: float
+    """Seconds between two tiles."""
+    tiles: int
+    columns: int
+    rows: int
+    tile_width: int
+    """Pixels."""
+    tile_height: int
+    bandwidth: int
+    """Peak bits a second of the sheets, as manifests declare it."""
+
+    @property
+    def sheets(self) -> int:
+        """How many sheets there are."""
+        return -(-self.tiles // (self.columns * self.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What is made of a film beside its segments. Nothing that plays waits for it; None: not made yet."""
+
+    text: tuple[TextTrack, ...] | None = None
+    storyboard: Storyboard | None = None
+    failed: tuple[tuple[str, str], ...] = ()
+    """Errands that could not be done, each with its reason in words."""
+
+
+def extra_key(presentation_id: str, name: str) -> str:
+    """Blob key of an extra, such as "s0.vtt" or "storyboard/0.jpg"."""
+    return f"extras/{presentation_id}/{name}"
 
 
 def init_key(presentation_id: str, rendition: str) -> str:

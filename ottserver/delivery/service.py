@@ -42,8 +42,11 @@ class Segments(Protocol):
         """The init segment of a rendition. Raises `NotFound` or `Busy`."""
         ...
 
-    async def segment(self, presentation_id: str, rendition: str, index: int) -> bytes:
-        """Media segment `index`, made now if need be. Raises `NotFound` or `Busy`. Cancelling withdraws the wish."""
+    async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:
+        """Media segment `index`, made now if need be, for the playback session `viewer`.
+
+        Raises `NotFound` or `Busy`. Cancelling withdraws the wish.
+        """
         ...
 
 
@@ -123,7 +126,7 @@ class Delivery:
             build = partial(_encoded, partial(hls.media_playlist, rendition))
             return await self._manifests.fetch(inside, build, HLS_TYPE, needed)
         self._note(ticket)
-        make = self._maker(presentation, rendition, wanted)
+        make = self._maker(presentation, rendition, wanted, ticket.session_id)
         return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed, asker=ticket.session_id)
 
     def take_active(self) -> set[str]:
@@ -141,14 +144,14 @@ class Delivery:
             self._active.add(ticket.session_id)
 
     def _maker(
-        self, presentation: Presentation, rendition: Rendition, wanted: InsideAddress
+        self, presentation: Presentation, rendition: Rendition, wanted: InsideAddress, viewer: str
     ) -> Callable[[], Awaitable[bytes]]:
         if wanted.name == INIT:
             return partial(self._segments.init, presentation.id, rendition.name)
         index = wanted.index
         if index is None or index >= rendition.segments:
             raise _not_found()
-        return partial(self._segments.segment, presentation.id, rendition.name, index)
+        return partial(self._segments.segment, presentation.id, rendition.name, index, viewer=viewer)
 
     async def _manifest(self, presentation: Presentation, max_height: int, name: str) -> Body:
         top = ceiling(presentation, max_height)

@@ -50,7 +50,7 @@ class Demand:
         finally:
             await self._give_up(list(self._wanted.values()))
 
-    async def segment(self, title: Title, rendition: str, index: int) -> bytes:
+    async def segment(self, title: Title, rendition: str, index: int, viewer: str) -> bytes:  # noqa: ARG002
         """The published bytes of a segment that is missing.
 
         Raises `Busy` when too many are on their way or this one could not be made, `NotFound` when its title goes

@@ -16,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "artwork"]
+    kind: Literal["init", "video", "audio", "artwork", "storyboard", "subtitles"]
     fields: Mapping[str, Any]
 
 
@@ -44,6 +44,11 @@ def video_job(plan_json: str, path: str, rungs: list[str], index: int) -> Job:
 def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> Job:
     """Make `count` segments of a track from one decoding; items are about the same as those of `video_job`."""
     return Job("audio", {"plan": plan_json, "path": path, "track": track, "first": first, "count": count})
+
+
+def errand_job(errand: Literal["storyboard", "subtitles"], plan_json: str, path: str) -> Job:
+    """Make an extra; items are about `extra`, a name below the film's extras, or have the errand's `result`."""
+    return Job(errand, {"plan": plan_json, "path": path})
 
 
 def artwork_job(plan_json: str, path: str) -> Job:

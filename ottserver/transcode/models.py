@@ -77,6 +77,8 @@ class EncodingPlan:
     segment_seconds: tuple[float, ...]
     rungs: tuple[Rung, ...]
     tracks: tuple[Track, ...]
+    cuts: tuple[int, ...] = ()
+    """First frames of segments, where the source's key frames decide them instead of `segment_seconds`."""
 
     def rung(self, name: str) -> Rung:
         """The rung of that name; raises `KeyError`."""

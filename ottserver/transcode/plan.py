@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from ottserver.media import AudioStream, Presentation, Rendition, SourceReport
+from ottserver.media import AudioStream, Extras, Presentation, Rendition, SourceReport
 from ottserver.transcode.grid import AAC_FRAME, Grid
 from ottserver.transcode.ladder import ladder
 from ottserver.transcode.models import ENCODER_VERSION, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PLAN: TypeAdapter[EncodingPlan] = TypeAdapter(EncodingPlan)
+EXTRAS: TypeAdapter[Extras] = TypeAdapter(Extras)
 PRESENTATION: TypeAdapter[Presentation] = TypeAdapter(Presentation)
 
 _AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
@@ -45,13 +46,13 @@ def make_plan(report: SourceReport, settings: EncoderSettings) -> EncodingPlan:
 
 
 @lru_cache(maxsize=64)
-def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...]) -> Grid:
-    return Grid(Fraction(rate), frames, segment_seconds)
+def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...], cuts: tuple[int, ...]) -> Grid:
+    return Grid(Fraction(rate), frames, segment_seconds, cuts)
 
 
 def grid_of(plan: EncodingPlan) -> Grid:
     """The plan's grid of segments."""
-    return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds)
+    return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds, plan.cuts)
 
 
 def _track(number: int, stream: AudioStream, bitrate: int) -> Track:
@@ -79,6 +80,7 @@ def presentation_id(plan: EncodingPlan, sha256: str) -> str:
         "video": asdict(plan.report.video),
         "audio": [asdict(stream) for stream in plan.report.audio],
         "segment_seconds": plan.segment_seconds,
+        "cuts": plan.cuts,
         "rungs": [asdict(rung) for rung in plan.rungs],
         "tracks": [asdict(track) for track in plan.tracks],
     }

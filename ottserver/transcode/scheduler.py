@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ottserver.errors import NotFound
 from ottserver.transcode.pool import JobFailed
@@ -14,6 +14,7 @@ from ottserver.transcode.pool import JobFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ottserver.transcode.errands import Errand
     from ottserver.transcode.segmentmap import Work
     from ottserver.transcode.studio import Studio
     from ottserver.transcode.title import Title
@@ -32,6 +33,10 @@ class Outcome(Protocol):
 
     async def drawn(self, title: Title, *, found: bool) -> None:
         """Artwork was made, or there is nothing to be seen in the film."""
+        ...
+
+    async def ran(self, title: Title, errand: Errand, result: dict[str, Any] | None, reason: str) -> None:
+        """An errand has its result, or none and a reason why there will never be one."""
         ...
 
     async def damaged(self, title: Title, reason: str) -> None:
@@ -114,6 +119,8 @@ class Scheduler:
             if title.artwork_due:
                 # A new film is looked at before it is played, and its pictures cost less than one segment.
                 await self._artwork(title)
+            elif title.errands:
+                await self._errand(title, title.errands.pop(0))
             elif (work := title.map.claim()) is not None:
                 await self._segments(title, work)
             else:
@@ -145,6 +152,15 @@ class Scheduler:
             await self._outcome.damaged(title, f"No pictures could be made: {failure}")
         except Exception:
             title.artwork_due = True
+            raise
+
+    async def _errand(self, title: Title, errand: Errand) -> None:
+        try:
+            await self._outcome.ran(title, errand, await self._studio.errand(title, errand), "")
+        except JobFailed as failure:
+            await self._outcome.ran(title, errand, None, str(failure))
+        except Exception:
+            title.errands.append(errand)
             raise
 
     async def _rest(self, title: Title) -> None:

@@ -10,15 +10,16 @@ import asyncio
 import logging
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ottserver.errors import Busy, NotFound
-from ottserver.events import ArtworkReady, PresentationComplete, PresentationFailed, PresentationPlayable
-from ottserver.media import init_key, segment_key
+from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
+from ottserver.media import Extras, init_key, segment_key
 from ottserver.transcode import store
 from ottserver.transcode.demand import Demand
+from ottserver.transcode.errands import due, merged, missed
 from ottserver.transcode.models import InitSegment
-from ottserver.transcode.plan import PLAN, PRESENTATION, digest, make_plan, present, presentation_id
+from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, make_plan, present, presentation_id
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
 from ottserver.transcode.studio import Studio, artwork_key
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ottserver.backends.database import Database
     from ottserver.events import SourceReady, SourceRemoved
     from ottserver.media import Presentation, Rendition
+    from ottserver.transcode.errands import Errand
     from ottserver.transcode.models import EncoderSettings, EncodingPlan
     from ottserver.transcode.store import Stored
     from ottserver.transcode.title import Progress
@@ -190,6 +192,18 @@ class TranscodeService:
                 if found:
                     await work.announce(ArtworkReady(source_id, *keys))
 
+    async def ran(self, title: Title, errand: Errand, result: dict[str, Any] | None, reason: str) -> None:
+        """An extra was made, or why it never will be: kept and announced."""
+        async with self._database.writing() as work:
+            rows = await store.of_presentation(work.connection, title.id)
+            if not rows:
+                return
+            extras = _extras(rows[0])
+            extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
+            for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
+                await work.announce(ExtrasReady(source_id, title.id, extras))
+        title.extras = extras
+
     async def damaged(self, title: Title, reason: str) -> None:
         """A part could not be made; the reason is kept and the rest stays playable."""
         async with self._database.writing() as work:
@@ -201,6 +215,19 @@ class TranscodeService:
         """The presentation, or nothing when there is none of that id."""
         title = await self._title(presentation_id)
         return None if title is None else title.presentation
+
+    async def extras(self, presentation_id: str) -> Extras:
+        """What there is beside the segments by now; nothing for an unknown presentation."""
+        title = await self._title(presentation_id)
+        return Extras() if title is None else title.extras
+
+    async def extra(self, presentation_id: str, name: str) -> bytes:
+        """The bytes of an extra, such as "s0.vtt" or "storyboard/0.jpg". Raises `NotFound`."""
+        data = await self._studio.stored_extra(presentation_id, name)
+        if not data:
+            message = "There is no such part of this film."
+            raise NotFound(message)
+        return data
 
     async def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
         """Segments that exist and segments in all, by rendition; empty for an unknown presentation."""
@@ -225,8 +252,10 @@ class TranscodeService:
         await self._studio.publish_inits(title.id, items)
         return items[chosen.name].data
 
-    async def segment(self, presentation_id: str, rendition: str, index: int) -> bytes:
+    async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:
         """A media segment, made now when it is missing; the bytes are what the blob store holds.
+
+        `viewer` names the playback session that asks: what it asked for elsewhere in the film is given up.
 
         Raises `NotFound` for unknown names and indices, `Busy` when the queue is full or the segment could not be made.
         """
@@ -236,7 +265,7 @@ class TranscodeService:
             raise NotFound(message)
         if data := await self._studio.stored(segment_key(title.id, chosen.name, index)):
             return data
-        data = await self._demand.segment(title, chosen.name, index)
+        data = await self._demand.segment(title, chosen.name, index, viewer)
         if title.map.complete:
             # This was the last one that the background could not, or did not yet, make.
             self._scheduler.add(title)
@@ -269,6 +298,8 @@ class TranscodeService:
                 source_key=row.source_key,
                 inits=row.inits,
                 artwork_due=not all(row.artwork for row in rows),
+                extras=(extras := _extras(row)),
+                errands=due(await asyncio.to_thread(PLAN.validate_json, row.plan), extras),
                 progress=self._progress,
             )
             self._make_room()
@@ -283,3 +314,7 @@ class TranscodeService:
                     del self._titles[identity]
                     title.hush()
                     return
+
+
+def _extras(row: Stored) -> Extras:
+    return Extras() if row.extras is None else EXTRAS.validate_json(row.extras)

@@ -34,9 +34,13 @@ presentations = sa.Table(
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("reason", sa.Text, nullable=True),
     sa.Column("artwork", sa.Boolean, nullable=False),
+    sa.Column("extras", _LONG, nullable=True),
+    sa.Column("damage", _LONG, nullable=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
-"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced?"""
+"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced?
+
+`extras` is what was made beside the segments; `damage` names the segments that could not be made, with reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class Stored:
     state: State
     reason: str | None
     artwork: bool
+    extras: str | None = None
+    """`Extras` as JSON; nothing while none was made."""
+    damage: str | None = None
+    """JSON: by rendition, by segment number, the reason in words."""
 
 
 _COLUMNS = [column for column in presentations.c if column.name != "created_at"]
@@ -106,6 +114,13 @@ async def drawn(connection: AsyncConnection, presentation_id: str) -> list[str]:
     sources = list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
     await connection.execute(sa.update(presentations).where(chosen).values(artwork=True))
     return sources
+
+
+async def keep_extras(connection: AsyncConnection, presentation_id: str, extras: str) -> list[str]:
+    """Write what has been made beside the segments; the sources of the presentation."""
+    chosen = presentations.c.id == presentation_id
+    await connection.execute(sa.update(presentations).where(chosen).values(extras=extras))
+    return list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
 
 
 async def note(connection: AsyncConnection, presentation_id: str, reason: str) -> None:

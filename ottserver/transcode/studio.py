@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ottserver.backends.blobs import BlobMissing
 from ottserver.errors import NotFound
-from ottserver.media import init_key, segment_key
+from ottserver.media import extra_key, init_key, segment_key
 from ottserver.transcode import jobs
 from ottserver.transcode.pool import JobFailed
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ottserver.backends.blobs import Blobs
+    from ottserver.transcode.errands import Errand
     from ottserver.transcode.jobs import Item, Job, Lane
     from ottserver.transcode.pool import Pool
     from ottserver.transcode.segmentmap import Work
@@ -118,8 +119,29 @@ class Studio:
             await self._blobs.put(artwork_key(title.id, item.about["picture"]), item.data)
         return bool(items)
 
+    async def errand(self, title: Title, errand: Errand) -> dict[str, Any]:
+        """Do an errand and publish what it makes; its result. Raises `JobFailed`."""
+        try:
+            async with self._blobs.local(title.source_key) as path:
+                items = await self._pool.run("background", jobs.errand_job(errand, title.plan, str(path)))
+        except BlobMissing:
+            message = "the source's bytes are not in the blob store"
+            raise JobFailed(message) from None
+        result: dict[str, Any] = {}
+        for item in items:
+            if "result" in item.about:
+                result = item.about["result"]
+            elif not title.gone:
+                await self._blobs.put(extra_key(title.id, item.about["extra"]), item.data)
+        return result
+
+    async def stored_extra(self, presentation_id: str, name: str) -> bytes:
+        """The bytes of an extra; none when it is missing."""
+        return await self.stored(extra_key(presentation_id, name))
+
     async def erase(self, presentation_id: str) -> None:
         """Remove every blob of a presentation."""
         await self._blobs.delete_folder(f"presentations/{presentation_id}")
         await self._blobs.delete_folder(f"artwork/{presentation_id}")
+        await self._blobs.delete_folder(f"extras/{presentation_id}")
         _log.info("removed all segments of presentation %s", presentation_id)

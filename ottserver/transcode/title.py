@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from ottserver.transcode.segmentmap import SegmentMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from ottserver.media import Presentation
+    from ottserver.media import Extras, Presentation
+    from ottserver.transcode.errands import Errand
 
 _PAUSE_SECONDS = 0.25
 
@@ -34,6 +35,8 @@ class Title:
         source_key: str,
         inits: Mapping[str, str],
         artwork_due: bool,
+        extras: Extras,
+        errands: Sequence[Errand],
         progress: Progress,
     ) -> None:
         """`plan` is the encoding plan as JSON, `inits` the digests of init segments by rendition."""
@@ -42,6 +45,9 @@ class Title:
         self.source_key = source_key
         self.inits = inits
         self.artwork_due = artwork_due
+        self.extras = extras
+        self.errands = list(errands)
+        """What is to be made beside the segments."""
         self.map = SegmentMap(presentation)
         self.listed = False
         """Whether the map knows all that is in the blob store."""

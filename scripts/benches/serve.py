@@ -88,7 +88,7 @@ class OneSegment:
         """The bytes."""
         return self.data
 
-    async def segment(self, _presentation_id: str, _rendition: str, _index: int) -> bytes:
+    async def segment(self, _presentation_id: str, _rendition: str, _index: int, *, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's signature
         """The bytes."""
         return self.data
 

@@ -86,7 +86,7 @@ class StoredSegments:
     async def init(self, presentation_id: str, rendition: str) -> bytes:
         return await self._get(init_key(presentation_id, rendition))
 
-    async def segment(self, presentation_id: str, rendition: str, index: int) -> bytes:
+    async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's signature
         return await self._get(segment_key(presentation_id, rendition, index))
 
     async def _get(self, key: str) -> bytes:
