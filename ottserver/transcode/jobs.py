@@ -33,12 +33,12 @@ def init_job(plan_json: str) -> Job:
     return Job("init", {"plan": plan_json})
 
 
-def video_job(plan_json: str, path: str, rungs: list[str], index: int) -> Job:
-    """Make segment `index` of the named rungs from one decoding.
+def video_job(plan_json: str, path: str, rungs: list[str], first: int, count: int) -> Job:
+    """Make `count` segments of the named rungs from one decoding.
 
     Items are about `rendition`, `index` and `init`, the digest of the init segment that they fit.
     """
-    return Job("video", {"plan": plan_json, "path": path, "rungs": rungs, "index": index})
+    return Job("video", {"plan": plan_json, "path": path, "rungs": rungs, "first": first, "count": count})
 
 
 def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> Job:

@@ -63,7 +63,7 @@ class Studio:
                 if sound:
                     job = jobs.audio_job(title.plan, str(path), work.renditions[0], work.first, work.count)
                 else:
-                    job = jobs.video_job(title.plan, str(path), list(work.renditions), work.first)
+                    job = jobs.video_job(title.plan, str(path), list(work.renditions), work.first, work.count)
                 # Sound is made in a moment and lets a player begin as soon as there is a picture: it goes first.
                 items = await self._pool.run(lane, job, priority=0 if sound else 1, started=started)
         except BlobMissing:

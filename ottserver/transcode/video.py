@@ -6,7 +6,10 @@ source picture an output frame shows is decided by integers alone: the last one 
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av
@@ -14,13 +17,14 @@ from av.video.frame import PictureType, VideoFrame
 
 from ottserver.transcode.codecs import avc_codecs
 from ottserver.transcode.decode import numbered_frames
+from ottserver.transcode.leash import UNBOUND
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import REORDER_DELAY, Fragment
 from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, converter
 from ottserver.transcode.plan import grid_of, video_bandwidth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from av.packet import Packet
@@ -28,11 +32,22 @@ if TYPE_CHECKING:
 
     from ottserver.transcode.decode import Numbered
     from ottserver.transcode.grid import Grid
+    from ottserver.transcode.leash import Unbound
     from ottserver.transcode.models import EncodingPlan, Rung
 
-_TIGHTER = 0.7
+_TIGHTER, _TRIES = 0.7, 5
 _BLACK = {0: 16, 1: 128, 2: 128}
 _INIT_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One segment, with the init segment that its own encoder wrote."""
+
+    rendition: str
+    index: int
+    init: bytes
+    media: bytes
 
 
 class RungEncoder:
@@ -40,6 +55,7 @@ class RungEncoder:
 
     def __init__(self, rung: Rung, grid: Grid, first: int, *, threads: int, cap: float = 1.0) -> None:
         """Start at frame number `first`; `cap` scales the greatest bit rate."""
+        self.rung = rung
         self._grid = grid
         self._next = first - REORDER_DELAY
         self._fragment = Fragment(grid.timescale)
@@ -125,38 +141,73 @@ def video_init(plan: EncodingPlan, rung: Rung) -> InitSegment:
 
 
 def video_segments(
-    path: Path, plan: EncodingPlan, rungs: Sequence[Rung], index: int, *, threads: int
-) -> Iterator[tuple[str, bytes, bytes]]:
-    """Segment `index` of every given rung from one decoding: rendition name, init segment, media segment.
+    path: Path,
+    plan: EncodingPlan,
+    rungs: Sequence[Rung],
+    first: int,
+    *,
+    count: int = 1,
+    threads: int,
+    leash: Unbound = UNBOUND,
+) -> Iterator[Made]:
+    """Segments `first` up to `first + count` of every given rung from one decoding.
 
-    Raises `av.error.FFmpegError` or `OSError` when the source cannot be read at all.
+    `leash` says how far to go. Raises `Stopped` where it ends, `av.error.FFmpegError` or `OSError` when the source
+    cannot be read at all.
     """
-    grid = grid_of(plan)
-    first, end = grid.starts[index], grid.starts[index + 1]
-    wanted = list(rungs)
-    cap = 1.0
-    while wanted:
-        over = []
-        for rung, (init, media, _) in zip(wanted, _encode(path, plan, wanted, (first, end), threads, cap), strict=True):
-            if len(media) * 8 > video_bandwidth(rung, grid) * (end - first) / grid.rate and cap > _TIGHTER**4:
-                over.append(rung)
-                continue
-            yield rung.name, init, media
-        # What manifests declare is a promise: the rare segment that the encoder let grow past it is made again,
-        # smaller.
-        wanted, cap = over, cap * _TIGHTER
+    grid, video = grid_of(plan), plan.report.video
+    starts = grid.starts[first : first + count + 1]
+    pictures = on_grid(numbered_frames(path, video, grid, starts[0], threads), starts[0], starts[-1])
+    for index, (start, end) in enumerate(pairwise(starts), start=first):
+        leash.reach(index)
+        encoders = [RungEncoder(rung, grid, start, threads=threads) for rung in rungs]
+        _encode(encoders, plan, itertools.islice(pictures, end - start), threads, leash)
+        for rung, encoder in zip(rungs, encoders, strict=True):
+            init, media, _ = encoder.finish()
+            if _too_large(media, rung, grid, index):
+                init, media = _smaller(path, plan, rung, index, threads, leash)
+            yield Made(rung.name, index, init, media)
 
 
 def _encode(
-    path: Path, plan: EncodingPlan, rungs: Sequence[Rung], span: tuple[int, int], threads: int, cap: float
-) -> list[tuple[bytes, bytes, bytes]]:
-    grid, video = grid_of(plan), plan.report.video
-    encoders = [RungEncoder(rung, grid, span[0], threads=threads, cap=cap) for rung in rungs]
-    scalers = [converter(video, rung.width, rung.height, threads) for rung in rungs]
-    for number, frame in on_grid(numbered_frames(path, video, grid, span[0], threads), *span):
+    encoders: Sequence[RungEncoder],
+    plan: EncodingPlan,
+    pictures: Iterable[tuple[int, VideoFrame | None]],
+    threads: int,
+    leash: Unbound,
+) -> None:
+    rungs = [encoder.rung for encoder in encoders]
+    scalers = [converter(plan.report.video, rung.width, rung.height, threads) for rung in rungs]
+    for number, frame in pictures:
+        leash.check()
         for rung, encoder, scaler in zip(rungs, encoders, scalers, strict=True):
             encoder.add(number, black(rung.width, rung.height) if frame is None else scaler.convert(frame))
-    return [encoder.finish() for encoder in encoders]
+
+
+def _smaller(
+    path: Path, plan: EncodingPlan, rung: Rung, index: int, threads: int, leash: Unbound
+) -> tuple[bytes, bytes]:
+    """Init and media segment again, under a lower cap.
+
+    What manifests declare is a promise: the rare segment that the encoder let grow past it is made again, smaller.
+    """
+    grid = grid_of(plan)
+    start, end = grid.starts[index], grid.starts[index + 1]
+    cap, init, media = 1.0, b"", b""
+    for _ in range(_TRIES):
+        cap *= _TIGHTER
+        encoder = RungEncoder(rung, grid, start, threads=threads, cap=cap)
+        frames = numbered_frames(path, plan.report.video, grid, start, threads)
+        _encode([encoder], plan, on_grid(frames, start, end), threads, leash)
+        init, media, _ = encoder.finish()
+        if not _too_large(media, rung, grid, index):
+            break
+    return init, media
+
+
+def _too_large(media: bytes, rung: Rung, grid: Grid, index: int) -> bool:
+    frames = grid.starts[index + 1] - grid.starts[index]
+    return len(media) * 8 > video_bandwidth(rung, grid) * frames / grid.rate
 
 
 def black(width: int, height: int) -> VideoFrame:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ottserver.backends.ffmpeg.child import confine, take_stdout
+from ottserver.backends.ffmpeg.child import confine, keep_memory, take_stdout
 from ottserver.transcode import wire
 from ottserver.transcode.artwork import pictures
 from ottserver.transcode.audio import audio_init, audio_segments
+from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.video import video_init, video_segments
 
@@ -25,31 +28,58 @@ if TYPE_CHECKING:
     Made = Iterator[tuple[wire.Header, bytes]]
 
 _MEMORY_BYTES = 16 << 30
+_KEPT_BYTES = 256 << 20
 
 
-def _init(plan: EncodingPlan, job: dict[str, Any], threads: int) -> Made:  # noqa: ARG001 - every kind of job has the same shape
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One job as its function sees it."""
+
+    plan: EncodingPlan
+    job: dict[str, Any]
+    threads: int
+    """For FFmpeg's decoders and encoders."""
+    leash: Leash
+
+    @property
+    def path(self) -> Path:
+        """The source."""
+        return Path(self.job["path"])
+
+
+@lru_cache(maxsize=8)
+def _plan(text: str) -> EncodingPlan:
+    return PLAN.validate_json(text)
+
+
+def _init(task: Task) -> Made:
+    plan = task.plan
     for init in (*(video_init(plan, rung) for rung in plan.rungs), *(audio_init(track) for track in plan.tracks)):
         yield {"rendition": init.rendition, "codecs": init.codecs}, init.data
 
 
-def _video(plan: EncodingPlan, job: dict[str, Any], threads: int) -> Made:
+def _video(task: Task) -> Made:
+    plan, job = task.plan, task.job
     rungs = [plan.rung(name) for name in job["rungs"]]
-    for name, init, media in video_segments(Path(job["path"]), plan, rungs, job["index"], threads=threads):
-        yield {"rendition": name, "index": job["index"], "init": digest(init)}, media
+    for made in video_segments(
+        task.path, plan, rungs, job["first"], count=job["count"], threads=task.threads, leash=task.leash
+    ):
+        yield {"rendition": made.rendition, "index": made.index, "init": digest(made.init)}, made.media
 
 
-def _audio(plan: EncodingPlan, job: dict[str, Any], threads: int) -> Made:  # noqa: ARG001 - as above
+def _audio(task: Task) -> Made:
+    plan, job = task.plan, task.job
     track = plan.track(job["track"])
-    for index, init, media in audio_segments(Path(job["path"]), plan, track, job["first"], job["count"]):
+    for index, init, media in audio_segments(task.path, plan, track, job["first"], job["count"]):
         yield {"rendition": track.name, "index": index, "init": digest(init)}, media
 
 
-def _artwork(plan: EncodingPlan, job: dict[str, Any], threads: int) -> Made:
-    for name, data in pictures(Path(job["path"]), plan, threads=threads).items():
+def _artwork(task: Task) -> Made:
+    for name, data in pictures(task.path, task.plan, threads=task.threads).items():
         yield {"picture": name}, data
 
 
-_KINDS: dict[str, Callable[[EncodingPlan, dict[str, Any], int], Made]] = {
+_KINDS: dict[str, Callable[[Task], Made]] = {
     "init": _init,
     "video": _video,
     "audio": _audio,
@@ -61,18 +91,31 @@ def main() -> None:
     """Do jobs until standard input ends."""
     parent, nice, threads = map(int, sys.argv[1:4])
     confine(parent=parent, nice=nice, memory_bytes=_MEMORY_BYTES)
-    with os.fdopen(take_stdout(), "wb") as out, os.fdopen(os.dup(0), "rb") as jobs:
-        while (frame := wire.read(jobs)) is not None:
-            job, _ = frame
-            try:
-                for about, data in _KINDS[job["kind"]](PLAN.validate_json(job["plan"]), job, threads):
-                    out.write(wire.pack({"item": about}, data))
-                    out.flush()
-                answer: wire.Header = {"done": True}
-            except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker
-                answer = {"failed": f"{type(failure).__name__}: {failure}"}
-            out.write(wire.pack(answer))
-            out.flush()
+    keep_memory(_KEPT_BYTES)
+    inbox = wire.Inbox(os.dup(0))
+    with os.fdopen(take_stdout(), "wb") as out:
+        while (job := inbox.read()) is not None:
+            # What was said of a run that had ended by itself meanwhile is no job.
+            if "kind" in job:
+                _do(job, inbox, threads, lambda header, data=b"": _say(out, header, data))
+
+
+def _do(job: dict[str, Any], inbox: wire.Inbox, threads: int, say: Callable[..., None]) -> None:
+    answer: wire.Header = {"done": True}
+    try:
+        leash = Leash(inbox, job.get("until"), lambda: say({"resting": True}))
+        for about, data in _KINDS[job["kind"]](Task(_plan(job["plan"]), job, threads, leash)):
+            say({"item": about}, data)
+    except Stopped:
+        pass
+    except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker
+        answer = {"failed": f"{type(failure).__name__}: {failure}"}
+    say(answer)
+
+
+def _say(out: BinaryIO, header: wire.Header, data: bytes) -> None:
+    out.write(wire.pack(header, data))
+    out.flush()
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def stitched_video(source: Path, plan: EncodingPlan, target: Path, rung: int = 0
     parts = {}
     init = video_init(plan, chosen)
     for index in reversed(range(grid_of(plan).segments)):
-        for _, own_init, media in video_segments(source, plan, [chosen], index, threads=1):
-            assert own_init == init.data
-            parts[index] = media
+        for made in video_segments(source, plan, [chosen], index, threads=1):
+            assert made.init == init.data
+            parts[index] = made.media
     target.write_bytes(init.data + b"".join(parts[index] for index in sorted(parts)))
     return target
 

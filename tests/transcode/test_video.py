@@ -129,7 +129,7 @@ def test_demo_film_shows_the_same_pictures_as_its_source(bbb_1080p: Path, tmp_pa
     with av.open(str(bbb_1080p)) as container:
         originals = [small(frame) for frame, _ in zip(container.decode(video=0), range(300), strict=False)]
     for index in (5, 0):
-        (part,) = (media for _, _, media in video_segments(bbb_1080p, plan, plan.rungs[:1], index, threads=2))
+        (part,) = (made.media for made in video_segments(bbb_1080p, plan, plan.rungs[:1], index, threads=2))
         made = tmp_path / f"{index}.mp4"
         made.write_bytes(init.data + part)
         with av.open(str(made)) as container:
@@ -193,9 +193,9 @@ def test_all_rungs_from_one_decoding_equal_those_made_alone(tmp_path: Path) -> N
         preset="ultrafast",
     )
     plan = plan_of(probe(source), settings)
-    together = {name: media for name, _, media in video_segments(source, plan, plan.rungs, 1, threads=1)}
+    together = {made.rendition: made.media for made in video_segments(source, plan, plan.rungs, 1, threads=1)}
     alone = {
-        rung.name: media for rung in plan.rungs for _, _, media in video_segments(source, plan, [rung], 1, threads=1)
+        rung.name: made.media for rung in plan.rungs for made in video_segments(source, plan, [rung], 1, threads=1)
     }
     assert set(together) == {"v90", "v180"}
     assert together == alone
@@ -214,6 +214,6 @@ def test_no_segment_exceeds_the_declared_bandwidth(tmp_path: Path) -> None:
     plan = plan_of(probe(source), SMALL)
     grid, rung = grid_of(plan), plan.rungs[0]
     for index in range(grid.segments):
-        (media,) = (media for _, _, media in video_segments(source, plan, [rung], index, threads=1))
+        (media,) = (made.media for made in video_segments(source, plan, [rung], index, threads=1))
         seconds = (grid.starts[index + 1] - grid.starts[index]) / grid.rate
         assert len(media) * 8 / seconds <= video_bandwidth(rung, grid)
