@@ -40,6 +40,20 @@ class VideoStream:
     color_transfer: str = "unknown"
     color_space: str = "unknown"
     color_range: str = "unknown"
+    codecs: str = ""
+    """RFC 6381 name of the stream as it is, such as avc1.64001f; nothing where it has none that players know."""
+    extradata: str = ""
+    """The decoder's configuration as the container has it, in hexadecimal."""
+    keys: tuple[int, ...] = ()
+    """Key frames by their numbers on the grid, in order, half a second apart or more; none where they are not known."""
+    key_bytes: tuple[int, ...] = ()
+    """The most bytes that the frames from each key frame up to the next one, or the end, take."""
+    closed: bool = False
+    """Whether each of `keys` parts the film: nothing from it on refers to, or is shown before, anything before it."""
+    steady: bool = False
+    """Whether every frame of the source has a number of its own, from 0 on without a gap."""
+    reorder: int = 0
+    """By how many frames decoding runs ahead of showing."""
 
     @property
     def rate(self) -> Fraction:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Disposition
 
+from ottserver.backends.ffmpeg.bitstream import codecs_of
 from ottserver.backends.ffmpeg.child import confine, take_stdout
 from ottserver.backends.ffmpeg.sourcefile import open_source
 from ottserver.ingest import colour
 from ottserver.ingest.cadence import grid_rate, rational
+from ottserver.ingest.keyframes import KeyFinder
 from ottserver.ingest.models import ProbeFailed
 from ottserver.ingest.prober import VERDICT, Verdict
 from ottserver.ingest.sniff import kind_of, truncation_of
@@ -45,6 +47,7 @@ _LOST_SECONDS = 2
 _MAX_SECONDS = 24 * 3600
 _MAX_SIDE = 16_384
 _MIN_SIDE = 2
+_MAX_EXTRADATA = 64 << 10
 _DECLARES_DURATION = ("matroska", "avi", "flv", "asf")
 # Containers whose header says how long they are, whatever follows.
 
@@ -97,6 +100,8 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
         raise ProbeFailed(reason)
     frames = floor(seconds * rate + Fraction(1, 2)) + 1
     context = stream.codec_context
+    found = KeyFinder(path, stream.index, origin=origin, ticks=time_base * rate, frames=frames, rate=rate).find(size)
+    extradata = bytes(context.extradata or b"")[:_MAX_EXTRADATA]
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     video = VideoStream(
         index=stream.index,
@@ -115,6 +120,20 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
         color_transfer=colour.TRANSFERS.get(first.color_trc, "unknown"),
         color_space=colour.SPACES.get(first.colorspace, "unknown"),
         color_range=colour.RANGES.get(first.color_range, "unknown"),
+        codecs=codecs_of(
+            context.codec.canonical_name,
+            extradata,
+            profile=_profile(context.profile),
+            depth=first.format.components[0].bits,
+            size=(first.width, first.height),
+            rate=rate,
+        ),
+        extradata=extradata.hex(),
+        keys=found.keys,
+        key_bytes=found.key_bytes,
+        closed=found.closed,
+        steady=found.steady,
+        reorder=found.reorder,
     )
     return SourceReport(
         container=container.format.name,
@@ -239,6 +258,12 @@ def _rotation(frame: VideoFrame) -> int:
     """Clockwise degrees; FFmpeg counts the other way. Matrices that are no quarter turn are left alone."""
     turned = -round(frame.rotation) % 360
     return turned if turned in (0, 90, 180, 270) else 0
+
+
+def _profile(name: str | None) -> int:
+    """The number in a name such as "Profile 2"."""
+    number = (name or "").rpartition(" ")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _stamp(frame: VideoFrame) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import av
 from av.filter import Graph
 
-from ottserver.backends.ffmpeg.sourcefile import open_source
+from ottserver.backends.ffmpeg.sourcefile import open_source, packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,28 +32,10 @@ _PLAIN_REFERENCES = ("h264", "mpeg2video", "mpeg4")
 # Codecs in which a picture that is marked as no reference is referred to by none, whatever its temporal layer.
 _MOST_REORDERED = 32
 _LOOK_AHEAD_PACKETS = 3000
-_BAD_READS = 100
-# Damage that the demuxer reports is passed over this often in one job.
 
 
 class _Late(Exception):
     """The seek landed after the picture that is wanted."""
-
-
-def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
-    """All packets of one stream from here to the end, then the one that flushes its decoder; damage is passed over."""
-    for other in container.streams:
-        if other is not stream:
-            other.discard = av.stream.Discard.all
-    for _ in range(_BAD_READS):
-        try:
-            yield from container.demux(stream)
-        except av.error.InvalidDataError:
-            continue
-        except IndexError:
-            # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; our packets have come by then.
-            return
-        return
 
 
 def numbered_frames(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ottserver.backends.ffmpeg.sourcefile import open_source
-from ottserver.transcode.decode import packets
+from ottserver.backends.ffmpeg.sourcefile import open_source, packets
 from ottserver.transcode.downmix import Stereo
 from ottserver.transcode.grid import nearest
 from ottserver.transcode.placing import placed

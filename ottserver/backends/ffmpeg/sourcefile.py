@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
 
 CONTAINERS = (
     "mov,matroska,mpegts,mpeg,avi,flv,asf,ogg,mxf,mxf_opatom,nut,rm,wtv,dv,ivf,gxf,"
@@ -35,6 +37,9 @@ _TIGHT = {
     "err_detect": "ignore_err",
 }
 
+_BAD_READS = 100
+# Damage that the demuxer reports is passed over this often in one job.
+
 
 @contextmanager
 def open_source(path: Path) -> Iterator[InputContainer]:
@@ -45,3 +50,19 @@ def open_source(path: Path) -> Iterator[InputContainer]:
             yield container
     finally:
         os.close(descriptor)
+
+
+def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
+    """All packets of one stream from here to the end, then the one that flushes its decoder; damage is passed over."""
+    for other in container.streams:
+        if other is not stream:
+            other.discard = av.stream.Discard.all
+    for _ in range(_BAD_READS):
+        try:
+            yield from container.demux(stream)
+        except av.error.InvalidDataError:
+            continue
+        except IndexError:
+            # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; our packets have come by then.
+            return
+        return
