@@ -1,43 +1,39 @@
-"""Segments that players wait for: one job for all who want the same one, none for what nobody wants any more."""
+"""Segments that players wait for: one job for all who want the same one, none for what nobody wants any more.
+
+What a player asks for begins a run: its worker goes on decoding forward, some segments ahead of the player, instead of
+seeking again for each. A run without anybody who waits gives way to one with.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ottserver.errors import Busy, NotFound
+from ottserver.media import segment_key
+from ottserver.transcode.making import Making, Wanted
 from ottserver.transcode.pool import JobFailed
-from ottserver.transcode.segmentmap import Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from ottserver.transcode.studio import Studio
     from ottserver.transcode.title import Title
 
-    Key = tuple[str, str, int]
-
-
-@dataclass
-class _Wanted:
-    """A segment on its way."""
-
-    task: asyncio.Task[bytes]
-    title: Title
-    waiters: int = 0
-    started: bool = False
+_REST_SECONDS = 10.0
+"""A run that nobody has asked anything of for so long ends: its viewer has paused, or is gone."""
 
 
 class Demand:
     """What players wait for at the moment."""
 
-    def __init__(self, studio: Studio, *, limit: int) -> None:
-        """Have at most `limit` segments on their way."""
+    def __init__(self, studio: Studio, *, limit: int, left: Callable[[Title], None]) -> None:
+        """Have at most `limit` segments on their way; `left` is told of titles of which a run has left something."""
         self._studio = studio
         self._limit = limit
-        self._wanted: dict[Key, _Wanted] = {}
+        self._left = left
+        self._runs: set[Making] = set()
         self.quiet = asyncio.Event()
         """Set while nobody waits for anything."""
         self.quiet.set()
@@ -48,68 +44,147 @@ class Demand:
         try:
             yield
         finally:
-            await self._give_up(list(self._wanted.values()))
+            await self._give_up(list(self._runs))
 
-    async def segment(self, title: Title, rendition: str, index: int, viewer: str) -> bytes:  # noqa: ARG002
+    async def segment(self, title: Title, rendition: str, index: int, viewer: str) -> bytes:
         """The published bytes of a segment that is missing.
 
         Raises `Busy` when too many are on their way or this one could not be made, `NotFound` when its title goes
         meanwhile.
         """
-        title.map.cursor = index
-        wanted = self._wanted.get((title.id, rendition, index)) or self._want(title, rendition, index)
+        title.look(index)
+        # It may have been made in the moment between the look into the store and this one.
+        key = segment_key(title.id, rendition, index)
+        if title.map.is_ready(rendition, index) and (data := await self._studio.stored(key)):
+            return data
+        run = self._covering(title, rendition, index) or self._begin(title, rendition, index, viewer)
+        wanted = run.want(index)
+        self.quiet.clear()
         wanted.waiters += 1
         try:
-            return await asyncio.shield(wanted.task)
+            return await asyncio.shield(wanted.bytes)
         except JobFailed as failure:
             message = f"Segment {index} of {rendition} could not be made: {failure}"
             raise Busy(message) from failure
         except asyncio.CancelledError:
             current = asyncio.current_task()
-            if wanted.task.cancelled() and current is not None and not current.cancelling():
+            if wanted.bytes.cancelled() and current is not None and not current.cancelling():
                 message = "The film was removed."
                 raise NotFound(message) from None
             raise
         finally:
             wanted.waiters -= 1
-            if not wanted.waiters and not wanted.started:
-                wanted.task.cancel()
-                self._forget((title.id, rendition, index), wanted)
+            if not wanted.waiters and not wanted.bytes.done():
+                self._unwanted(wanted)
+
+    def watched(self, title: Title, rendition: str, index: int) -> None:
+        """A player has taken a segment that exists: whoever makes the next ones may go on."""
+        title.look(index)
+        for run in self._runs:
+            if run.title is title and run.rendition == rendition and run.first <= index < run.next:
+                run.lead(index)
+                self._watch(run)
 
     async def drop(self, title: Title) -> None:
         """Give up whatever is wanted of a title."""
-        await self._give_up([wanted for wanted in self._wanted.values() if wanted.title is title])
+        await self._give_up([run for run in self._runs if run.title is title])
 
-    def _want(self, title: Title, rendition: str, index: int) -> _Wanted:
-        if len(self._wanted) >= self._limit:
+    def _covering(self, title: Title, rendition: str, index: int) -> Making | None:
+        return next((run for run in self._runs if run.title is title and run.covers(rendition, index)), None)
+
+    def _begin(self, title: Title, rendition: str, index: int, viewer: str) -> Making:
+        if sum(len(run.wanted) for run in self._runs) >= self._limit:
             message = "Too many segments are being made at the moment."
             raise Busy(message, retry_after=2)
-        key = (title.id, rendition, index)
-        wanted = _Wanted(asyncio.create_task(self._make(title, rendition, index)), title)
-        self._wanted[key] = wanted
-        self.quiet.clear()
-        wanted.task.add_done_callback(lambda _: self._forget(key, wanted))
-        return wanted
+        sound = rendition in {track.name for track in title.presentation.audio}
+        ahead = [run for run in self._runs if not run.wanted]
+        # What was made ahead for the place, or the rung, that this viewer has left is of no use any more.
+        for run in ahead:
+            if viewer and run.viewer == viewer and run.sound == sound:
+                run.hold.stop()
+        if not self._studio.at_once() and (others := [run for run in ahead if not run.hold.stopped]):
+            min(others, key=lambda run: run.seen).hold.stop()
+        # Sound is made in a moment and lets a player begin as soon as there is a picture. Whoever has asked for much
+        # already lets others go first.
+        queued = sum(run.viewer == viewer and not run.started for run in self._runs)
+        run = Making(title, rendition, index, viewer, sound=sound)
+        self._start(run, queued)
+        return run
 
-    async def _make(self, title: Title, rendition: str, index: int) -> bytes:
-        def started() -> None:
-            self._wanted[title.id, rendition, index].started = True
+    def _start(self, run: Making, queued: int) -> None:
+        self._runs.add(run)
+        self._watch(run)
+        work = self._studio.segments(
+            run.title,
+            run.work,
+            "urgent",
+            priority=2 * queued + (not run.sound),
+            hold=run.hold,
+            started=run.start,
+            made=lambda _, index, data: self._made(run, index, data),
+        )
+        run.task = asyncio.create_task(work)
+        run.task.add_done_callback(lambda task: self._ended(run, task))
 
-        kind = "audio" if rendition in {track.name for track in title.presentation.audio} else "video"
-        work = Work(kind, (rendition,), index)
-        made = await self._studio.segments(title, work, "urgent", started=started)
-        return made[rendition, index]
+    def _made(self, run: Making, index: int, data: bytes) -> None:
+        run.made(index, data)
+        self._calm()
+        if not run.wanted:
+            self._watch(run)
 
-    def _forget(self, key: Key, wanted: _Wanted) -> None:
-        if self._wanted.get(key) is wanted:
-            del self._wanted[key]
-        if not self._wanted:
+    def _unwanted(self, wanted: Wanted) -> None:
+        """The last who waited for a segment has gone: the player has moved on, or is closed."""
+        run = wanted.run
+        run.forget(wanted)
+        self._calm()
+        if run.wanted:
+            return
+        run.hold.stop()
+        if not run.started and run.task is not None:
+            run.task.cancel()
+            self._runs.discard(run)
+
+    def _ended(self, run: Making, task: asyncio.Task[None]) -> None:
+        self._runs.discard(run)
+        if run.timer is not None:
+            run.timer.cancel()
+        run.release()
+        failure = None if task.cancelled() else task.exception()
+        if run.wanted and not task.cancelled() and failure is None and not run.title.gone:
+            self._again(run)
+        else:
+            run.fail(failure)
+        self._calm()
+        if not run.title.gone:
+            self._left(run.title)
+
+    def _again(self, ended: Making) -> None:
+        """The run ended in the moment in which somebody wanted more of it."""
+        first = min(ended.wanted)
+        run = Making(ended.title, ended.rendition, first, ended.viewer, sound=ended.sound)
+        run.adopt(ended)
+        self._start(run, 0)
+
+    def _watch(self, run: Making) -> None:
+        """End the run when nobody asks anything of it for a while."""
+        loop = asyncio.get_running_loop()
+        run.seen = loop.time()
+        if run.timer is not None:
+            run.timer.cancel()
+        run.timer = loop.call_later(_REST_SECONDS, self._rest, run)
+
+    def _rest(self, run: Making) -> None:
+        if run.wanted:
+            self._watch(run)
+        else:
+            run.hold.stop()
+
+    def _calm(self) -> None:
+        if not any(run.wanted for run in self._runs):
             self.quiet.set()
-        if wanted.task.done() and not wanted.task.cancelled():
-            # Those who waited have been told; when nobody waits any more, nobody needs to be.
-            wanted.task.exception()
 
-    async def _give_up(self, wanted: list[_Wanted]) -> None:
-        for one in wanted:
-            one.task.cancel()
-        await asyncio.gather(*(one.task for one in wanted), return_exceptions=True)
+    async def _give_up(self, runs: Iterable[Making]) -> None:
+        tasks = [run.task for run in runs if run.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -19,6 +19,15 @@ class Job:
     kind: Literal["init", "video", "audio", "artwork", "storyboard", "subtitles"]
     fields: Mapping[str, Any]
 
+    def finished(self, items: int) -> int:
+        """How many of its segments a run has wholly made that has given so many items."""
+        return items // len(self.fields.get("rungs") or (None,)) if "count" in self.fields else 0
+
+    def rest(self, finished: int) -> Job:
+        """What is left of a run whose first segments are made."""
+        fields = {"first": self.fields["first"] + finished, "count": self.fields["count"] - finished}
+        return Job(self.kind, {**self.fields, **fields})
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from dataclasses import asdict
 from fractions import Fraction
 from functools import lru_cache
@@ -53,6 +54,19 @@ def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...], cuts: tupl
 def grid_of(plan: EncodingPlan) -> Grid:
     """The plan's grid of segments."""
     return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds, plan.cuts)
+
+
+def extras_of(text: str | None) -> Extras:
+    """Extras from their JSON; nothing: none was made."""
+    return Extras() if text is None else EXTRAS.validate_json(text)
+
+
+def leads(plan: EncodingPlan) -> tuple[int, ...]:
+    """For every segment how many pictures are decoded before its first one; nothing where no key frames are known."""
+    keys = plan.report.video.keys
+    if not keys:
+        return ()
+    return tuple(start - keys[max(0, bisect_right(keys, start) - 1)] for start in grid_of(plan).starts[:-1])
 
 
 def _track(number: int, stream: AudioStream, bitrate: int) -> Track:

@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING
 
 from ottserver.backends.ffmpeg.spawn import end_child, log_stderr, start_child
 from ottserver.transcode import wire
+from ottserver.transcode.hold import Hold
 from ottserver.transcode.jobs import Item
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 
     from ottserver.transcode.jobs import Job, Lane
+
+    Take = Callable[[Item], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 _MODULE = "ottserver.transcode.worker"
 TRIES = 3
 _MAX_ITEMS = 1000
+_PATIENCE_SECONDS = 2.0
+"""What a worker that is asked to stop may take for it: some pictures' time."""
 _REST_SECONDS = 30.0
 """A background worker without a job for this long ends: it holds some 100 MB that others may need."""
 
@@ -36,6 +41,21 @@ class JobFailed(Exception):
 
 class WorkerLost(Exception):
     """The worker crashed, was killed, or took too long."""
+
+
+class _Clock:
+    """The time in which a worker has to say something; it stands still while the worker waits to be told."""
+
+    def __init__(self, limit: asyncio.Timeout, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+
+    def run(self) -> None:
+        if not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    def rest(self) -> None:
+        self._limit.reschedule(None)
 
 
 class Worker:
@@ -62,18 +82,18 @@ class Worker:
             self._process = await start_child(_MODULE, *self._arguments, keep_stdin=True)
             self._log_task = asyncio.create_task(log_stderr(self._process))
 
-    async def do(self, job: Job, timeout_seconds: float) -> list[Item]:
-        """What the job made. Raises `JobFailed` when the worker says so, `WorkerLost` when it says nothing more.
+    async def do(self, job: Job, timeout_seconds: float, take: Take, hold: Hold) -> None:
+        """Have a job done; each item that it makes is handed to `take`.
 
-        After anything but an answer the process is gone: what it was doing cannot be told from the next job's answer.
+        Raises `JobFailed` when the worker says so, `WorkerLost` when it says nothing for `timeout_seconds` although it
+        may go on. After anything but an answer the process is gone: what it was doing cannot be told from the next
+        job's answer.
         """
         answered = False
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(timeout_seconds) as limit:
                 await self.start()
-                items = await self._exchange(job)
-                answered = True
-                return items
+                answered = await self._exchange(job, take, hold, _Clock(limit, timeout_seconds))
         except JobFailed:
             answered = True
             raise
@@ -84,25 +104,39 @@ class Worker:
             message = f"the worker process ended unexpectedly ({type(ended).__name__})"
             raise WorkerLost(message) from ended
         finally:
+            hold.attach(None)
             if not answered:
                 await asyncio.shield(self.close())
 
-    async def _exchange(self, job: Job) -> list[Item]:
+    async def _exchange(self, job: Job, take: Take, hold: Hold, clock: _Clock) -> bool:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             message = "the worker process has no pipes"
             raise OSError(message)
-        process.stdin.write(wire.pack({"kind": job.kind, **job.fields}))
-        await process.stdin.drain()
-        items: list[Item] = []
+        pipe = process.stdin
+
+        def say(header: wire.Header) -> None:
+            clock.run()
+            pipe.write(wire.pack(header))
+
+        pipe.write(wire.pack({"kind": job.kind, "until": hold.until, **job.fields}))
+        hold.attach(say)
+        if hold.stopped:
+            say({"stop": True})
+        await pipe.drain()
         while True:
             header, payload = await wire.receive(process.stdout)
-            if "item" in header and len(items) < _MAX_ITEMS:
-                items.append(Item(header["item"], payload))
+            clock.run()
+            if "item" in header:
+                await take(Item(header["item"], payload))
+                clock.run()
+            elif header.get("resting"):
+                hold.resting = True
+                clock.rest()
             elif "failed" in header:
                 raise JobFailed(header["failed"])
             elif header.get("done"):
-                return items
+                return True
             else:
                 message = "the worker's answer makes no sense"
                 raise wire.BrokenFrame(message)
@@ -131,7 +165,10 @@ class _Workers:
 
     async def take(self, priority: int) -> Worker:
         if self.idle:
-            return self.idle.pop()
+            # One that runs, if any does: it begins at once.
+            worker = next((worker for worker in reversed(self.idle) if worker.pid is not None), self.idle[-1])
+            self.idle.remove(worker)
+            return worker
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         heapq.heappush(self.waiting, (priority, next(self.order), turn))
         try:
@@ -160,58 +197,117 @@ class Pool:
             for lane, (count, nice, threads) in lanes.items()
         }
         self._timeout = timeout_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep workers while the context lasts, the urgent ones warm; afterwards every process is gone."""
-        tasks = [asyncio.create_task(self._warm(worker)) for worker in self._lanes["urgent"].workers]
-        tasks += [asyncio.create_task(self._retire(lane)) for name, lane in self._lanes.items() if name != "urgent"]
+        """Keep workers while the context lasts, an urgent one warm; afterwards every process is gone."""
+        self._warm("urgent")
+        for name, lane in self._lanes.items():
+            self._begin(self._retire(lane, keep=1 if name == "urgent" else 0))
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            while self._tasks:
+                tasks = list(self._tasks)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
             workers = [worker for lane in self._lanes.values() for worker in lane.workers]
             await asyncio.gather(*(worker.close() for worker in workers))
 
     async def run(
-        self, lane: Lane, job: Job, *, priority: int = 0, started: Callable[[], None] | None = None
+        self,
+        lane: Lane,
+        job: Job,
+        *,
+        priority: int = 0,
+        started: Callable[[], None] | None = None,
+        take: Take | None = None,
+        hold: Hold | None = None,
     ) -> list[Item]:
-        """Have the job done and return what it made; raises `JobFailed` after the last try.
+        """Have the job done; what it makes is handed to `take` as it comes, or returned where there is no `take`.
 
-        Waits for a worker in order of `priority` (smaller first). `started` is called when one takes the job.
-        Cancelling gives up the place in the queue; when a worker has the job already, the worker is ended with it.
+        Waits for a worker in order of `priority` (smaller first). `started` is called when one takes the job. A run
+        goes as far as `hold` lets it. Cancelling gives up the place in the queue; when a worker has the job already, it
+        is asked to stop, and ended when it does not. Raises `JobFailed` after the last try.
         """
         workers = self._lanes[lane]
         worker = await workers.take(priority)
-        try:
-            if started is not None:
-                started()
-            return await self._tried(worker, job)
-        finally:
-            workers.give(worker)
+        items: list[Item] = []
+        hold = hold or Hold()
 
-    async def _tried(self, worker: Worker, job: Job) -> list[Item]:
-        reason = ""
-        for number in range(1, TRIES + 1):
+        async def keep(item: Item) -> None:
+            if len(items) >= _MAX_ITEMS:
+                message = "the worker made more than a job can ask for"
+                raise wire.BrokenFrame(message)
+            items.append(item)
+
+        if started is not None:
+            started()
+        if lane == "urgent":
+            self._warm(lane)
+        task = asyncio.create_task(self._tried(worker, job, take or keep, hold))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            hold.stop()
+            raise
+        finally:
+            if task.done():
+                workers.give(worker)
+            else:
+                self._begin(self._end(task, worker, workers))
+        return items
+
+    async def _tried(self, worker: Worker, job: Job, take: Take, hold: Hold) -> None:
+        number = 0
+        while True:
+            made = 0
+
+            async def count(item: Item) -> None:
+                nonlocal made
+                await take(item)
+                made += 1
+
             try:
-                return await worker.do(job, self._timeout)
+                return await worker.do(job, self._timeout, count, hold)
             except (WorkerLost, JobFailed) as failure:
                 reason = str(failure)
-                _log.warning("a job failed: %s, try %d of %d: %s", job.kind, number, TRIES, reason)
-        raise JobFailed(reason)
+            if hold.stopped:
+                return None
+            if finished := job.finished(made):
+                # It failed at another segment than before: that one has its own tries.
+                job, number = job.rest(finished), 0
+            number += 1
+            _log.warning("a job failed: %s, try %d of %d: %s", job.kind, number, TRIES, reason)
+            if number >= TRIES:
+                raise JobFailed(reason)
+
+    async def _end(self, task: asyncio.Task[None], worker: Worker, workers: _Workers) -> None:
+        """See a job to its end that was asked to stop, and kill its worker when that takes too long."""
+        try:
+            await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        finally:
+            if not task.done():
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            workers.give(worker)
+
+    def idle(self, lane: Lane) -> bool:
+        """Whether a job of that lane would begin at once."""
+        return bool(self._lanes[lane].idle)
 
     def pids(self) -> list[int]:
         """Ids of the worker processes that run."""
         return [worker.pid for lane in self._lanes.values() for worker in lane.workers if worker.pid is not None]
 
-    async def _retire(self, lane: _Workers) -> None:
-        """End the processes of workers that have had nothing to do since the last look."""
+    async def _retire(self, lane: _Workers, keep: int) -> None:
+        """End the processes of workers that have had nothing to do since the last look, all but `keep`."""
         resting: set[Worker] = set()
         while True:
             await asyncio.sleep(_REST_SECONDS)
-            for worker in [worker for worker in lane.idle if worker in resting]:
+            for worker in [worker for worker in lane.idle if worker in resting][keep:]:
                 if worker in lane.idle:
                     lane.idle.remove(worker)
                     try:
@@ -220,6 +316,18 @@ class Pool:
                         lane.give(worker)
             resting = {worker for worker in lane.idle if worker.pid is not None}
 
-    async def _warm(self, worker: Worker) -> None:
-        with suppress(OSError):
-            await worker.start()
+    def _warm(self, lane: Lane) -> None:
+        """Have an idle worker run, so that the next job begins at once."""
+        idle = self._lanes[lane].idle
+        if idle and all(worker.pid is None for worker in idle):
+            self._begin(_started(idle[-1]))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _started(worker: Worker) -> None:
+    with suppress(OSError):
+        await worker.start()

@@ -1,11 +1,15 @@
-"""Fills what is missing in the background: titles take turns, and whatever a player waits for goes before."""
+"""Fills what is missing in the background.
+
+Whatever a player waits for goes before. Then come the pictures and first segments of every title; then titles that are
+being watched; then the one with the least left, so that short films do not wait for long ones. Every third turn goes to
+the title that has waited longest, so that none waits for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ottserver.errors import NotFound
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5.0
 # After a backend failed, before the work is taken up again.
+_COURTESY_SECONDS = 5.0
+_OLDEST_EVERY = 3
 
 
 class Outcome(Protocol):
@@ -53,7 +59,8 @@ class Scheduler:
         self._outcome = outcome
         self._quiet = quiet
         self._workers = workers
-        self._titles: deque[Title] = deque()
+        self._titles: list[Title] = []
+        self._turns = 0
         self._wake = asyncio.Event()
 
     @asynccontextmanager
@@ -88,20 +95,27 @@ class Scheduler:
 
     async def _fill(self) -> None:
         while True:
-            await self._quiet.wait()
+            with suppress(TimeoutError):
+                # Players who always wait for something keep the background back, but not for ever.
+                async with asyncio.timeout(_COURTESY_SECONDS):
+                    await self._quiet.wait()
             self._wake.clear()
-            for _ in range(len(self._titles)):
-                if not self._titles:
-                    break
-                title = self._titles[0]
-                self._titles.rotate(-1)
-                if await self._turn(title):
+            for title in self._order():
+                if title in self._titles and await self._turn(title):
                     break
             else:
                 await self._wake.wait()
 
+    def _order(self) -> list[Title]:
+        """The titles, the one whose turn it is first."""
+        self._turns += 1
+        if self._turns % _OLDEST_EVERY == 0:
+            return sorted(self._titles, key=lambda title: title.served)
+        return sorted(self._titles, key=_precedence)
+
     async def _turn(self, title: Title) -> bool:
         """Do one job of the title's; whether there was one."""
+        served, title.served = title.served, self._turns
         task = asyncio.create_task(self._step(title))
         title.work.add(task)
         try:
@@ -111,7 +125,10 @@ class Scheduler:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        return not task.cancelled() and task.result()
+        done = not task.cancelled() and task.result()
+        if not done:
+            title.served = served
+        return done
 
     async def _step(self, title: Title) -> bool:
         try:
@@ -121,7 +138,7 @@ class Scheduler:
                 await self._artwork(title)
             elif title.errands:
                 await self._errand(title, title.errands.pop(0))
-            elif (work := title.map.claim()) is not None:
+            elif (work := title.map.claim(self._workers)) is not None:
                 await self._segments(title, work)
             else:
                 await self._rest(title)
@@ -138,9 +155,8 @@ class Scheduler:
         try:
             await self._studio.segments(title, work, "background")
         except JobFailed as failure:
-            title.map.fail(work)
-            names = ", ".join(work.renditions)
-            await self._outcome.damaged(title, f"Segment {work.first} of {names} could not be made: {failure}")
+            for name, index in title.map.fail(work):
+                await self._outcome.damaged(title, f"Segment {index} of {name} could not be made: {failure}")
         finally:
             title.map.release(work)
 
@@ -173,3 +189,8 @@ class Scheduler:
             title.tell()
         if title in self._titles:
             self._titles.remove(title)
+
+
+def _precedence(title: Title) -> tuple[bool, bool, int, int]:
+    begun = not title.artwork_due and not title.errands and title.listed and title.map.begun
+    return begun, not title.watched, title.map.missing if begun else 0, title.served

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ottserver.media import Presentation
 
 _MISSING, _READY, _CLAIMED, _FAILED = range(4)
@@ -16,11 +18,13 @@ _FIRST = 2
 # So many segments of every rendition come before all others: a film starts at once in any quality.
 AUDIO_BATCH = 10
 """Sound is decoded once for this many segments."""
+LONGEST_RUN = 6
+"""Pictures are decoded once for at most this many segments of all rungs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Segments that one background job makes: some rungs of one segment, or a stretch of one track."""
+    """Segments that one job makes from one decoding: a stretch of some rungs, or of one track."""
 
     kind: str
     renditions: tuple[str, ...]
@@ -29,29 +33,48 @@ class Work:
 
     @property
     def segments(self) -> list[tuple[str, int]]:
-        """Every rendition and index that the work covers."""
-        return [(name, index) for name in self.renditions for index in range(self.first, self.first + self.count)]
+        """Every rendition and index that the work covers, in the order in which they are made."""
+        return [(name, index) for index in range(self.first, self.first + self.count) for name in self.renditions]
 
 
 class SegmentMap:
     """The state of every segment of one presentation."""
 
-    def __init__(self, presentation: Presentation) -> None:
-        """Begin with nothing made."""
-        self._states = {rendition.name: bytearray(rendition.segments) for rendition in presentation.renditions}
-        self._rungs = [rendition.name for rendition in presentation.video]
-        self._tracks = [rendition.name for rendition in presentation.audio]
+    def __init__(self, presentation: Presentation, leads: Sequence[int] = ()) -> None:
+        """Begin with nothing made.
+
+        `leads` has, for every segment, how many pictures must be decoded before its first one; a run ends, if it can,
+        where the next one begins with little of that.
+        """
+        made = [rendition for rendition in presentation.renditions if not rendition.copied]
+        self._states = {rendition.name: bytearray(rendition.segments) for rendition in made}
+        self._rungs = [rendition.name for rendition in made if rendition.kind == "video"]
+        self._tracks = [rendition.name for rendition in made if rendition.kind == "audio"]
+        self._copied = {rendition.name: rendition.segments for rendition in presentation.renditions if rendition.copied}
+        self._leads = leads
+        self._alone: set[int] = set()
         self.cursor = 0
         """Where a player was last: what follows is made first."""
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Segments ready and in all, by rendition."""
-        return {name: (states.count(_READY), len(states)) for name, states in self._states.items()}
+        """Segments ready and in all, by rendition; what is copied from the source is always ready."""
+        made = {name: (states.count(_READY), len(states)) for name, states in self._states.items()}
+        return made | {name: (count, count) for name, count in self._copied.items()}
 
     @property
     def complete(self) -> bool:
         """Whether every segment is ready."""
         return all(states.count(_READY) == len(states) for states in self._states.values())
+
+    @property
+    def missing(self) -> int:
+        """How many segments are neither ready nor given up."""
+        return sum(len(states) - states.count(_READY) - states.count(_FAILED) for states in self._states.values())
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first segments of every rendition are made, or being made."""
+        return all(_MISSING not in states[:_FIRST] for states in self._states.values())
 
     def is_ready(self, rendition: str, index: int) -> bool:
         """Whether the segment exists."""
@@ -65,36 +88,58 @@ class SegmentMap:
         self._states[rendition][index] = _READY
         return True
 
-    def fail(self, work: Work) -> None:
-        """What the work has not made is not tried again in the background."""
-        self._turn(work, _FAILED)
+    def fail(self, work: Work) -> list[tuple[str, int]]:
+        """The work could not get beyond the first segment that it has not made; what is given up of it.
+
+        Where several rungs were made together nothing is given up yet: each is tried by itself.
+        """
+        left = [(name, index) for name, index in work.segments if self._states[name][index] == _CLAIMED]
+        if not left:
+            return []
+        index = left[0][1]
+        failed = [(name, index) for name, other in left if other == index]
+        if len(work.renditions) > 1:
+            self._alone.add(index)
+            return []
+        for name, _ in failed:
+            self._states[name][index] = _FAILED
+        return failed
 
     def release(self, work: Work) -> None:
         """What the work has not made can be claimed again."""
-        self._turn(work, _MISSING)
-
-    def _turn(self, work: Work, state: int) -> None:
         for name, index in work.segments:
             if self._states[name][index] == _CLAIMED:
-                self._states[name][index] = state
+                self._states[name][index] = _MISSING
 
-    def claim(self) -> Work | None:
-        """The next work, taken off what is missing: first segments, then onwards from where a player is."""
-        work = self._first() or self._onwards()
+    def reserve(self, rendition: str, index: int) -> Work | None:
+        """Take a segment off what is missing, for a player; what to release afterwards, if it was."""
+        if self._states[rendition][index] != _MISSING:
+            return None
+        self._states[rendition][index] = _CLAIMED
+        return Work("audio" if rendition in self._tracks else "video", (rendition,), index)
+
+    def claim(self, workers: int = 1) -> Work | None:
+        """The next work, taken off what is missing: first segments, then onwards from where a player is.
+
+        With `workers` at work at once, runs become shorter towards the film's end, so that all end together.
+        """
+        work = self._first() or self._onwards(workers)
         if work is not None:
             for name, index in work.segments:
                 self._states[name][index] = _CLAIMED
         return work
 
     def _first(self) -> Work | None:
+        for name in self._tracks:
+            index = self._states[name].find(_MISSING, 0, _FIRST)
+            if index >= 0:
+                return Work("audio", (name,), index, self._stretch((name,), index, _FIRST - index))
         for index in range(_FIRST):
-            for name in (*self._tracks, *self._rungs):
-                states = self._states[name]
-                if index < len(states) and states[index] == _MISSING:
-                    return Work("audio" if name in self._tracks else "video", (name,), index)
+            if names := self._missing_at(index):
+                return self._video(names, index, _FIRST - index)
         return None
 
-    def _onwards(self) -> Work | None:
+    def _onwards(self, workers: int) -> Work | None:
         ahead = [(self._ahead(name), place) for place, name in enumerate((*self._tracks, *self._rungs))]
         nearest = min(((steps, place) for steps, place in ahead if steps is not None), default=None)
         if nearest is None:
@@ -103,9 +148,39 @@ class SegmentMap:
         index = (self.cursor + steps) % len(next(iter(self._states.values())))
         if place < len(self._tracks):
             name = self._tracks[place]
-            stretch = self._states[name][index : index + AUDIO_BATCH]
-            return Work("audio", (name,), index, len(stretch) - len(stretch.lstrip(bytes([_MISSING]))))
-        return Work("video", tuple(name for name in self._rungs if self._states[name][index] == _MISSING), index)
+            return Work("audio", (name,), index, self._stretch((name,), index, AUDIO_BATCH))
+        left = max(self._states[name].count(_MISSING) for name in self._rungs)
+        return self._video(self._missing_at(index), index, self._fair(index, left, workers))
+
+    def _fair(self, index: int, left: int, workers: int) -> int:
+        """How long a run from `index` should be: a fair share of what is left, ending where the next begins cheaply."""
+        most = min(max(1, -(-left // (2 * workers))), LONGEST_RUN)
+        ends = range(index + (most + 1) // 2, min(index + most, len(self._leads) - 1) + 1)
+        return most if not ends or most == 1 else min(ends, key=lambda end: (self._leads[end], -end)) - index
+
+    def _missing_at(self, index: int) -> tuple[str, ...]:
+        rungs = self._rungs
+        return tuple(name for name in rungs if index < len(self._states[name]) and not self._states[name][index])
+
+    def _video(self, names: tuple[str, ...], index: int, most: int) -> Work:
+        if index in self._alone:
+            return Work("video", names[:1], index)
+        count = self._stretch(names, index, most)
+        # Where more rungs are missing a new run begins, so that they too are made from one decoding.
+        same = (1 + n for n in range(count - 1) if self._missing_at(index + 1 + n) != names)
+        return Work("video", names, index, next(same, count))
+
+    def _stretch(self, names: tuple[str, ...], index: int, most: int) -> int:
+        """How many segments from `index` on are missing in all of these renditions, at most `most`."""
+        count = 1
+        while (
+            count < most
+            and index + count < len(self._states[names[0]])
+            and index + count not in self._alone
+            and all(self._states[name][index + count] == _MISSING for name in names)
+        ):
+            count += 1
+        return count
 
     def _ahead(self, name: str) -> int | None:
         """Segments from the cursor to the next missing one, round the film's end."""

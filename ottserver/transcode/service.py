@@ -17,9 +17,9 @@ from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, Pr
 from ottserver.media import Extras, init_key, segment_key
 from ottserver.transcode import store
 from ottserver.transcode.demand import Demand
-from ottserver.transcode.errands import due, merged, missed
+from ottserver.transcode.errands import merged, missed
 from ottserver.transcode.models import InitSegment
-from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, make_plan, present, presentation_id
+from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, extras_of, make_plan, present, presentation_id
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
 from ottserver.transcode.studio import Studio, artwork_key
@@ -60,7 +60,7 @@ class TranscodeService:
             timeout_seconds=settings.job_timeout_seconds,
         )
         self._studio = Studio(blobs, self.pool)
-        self._demand = Demand(self._studio, limit=settings.queue_limit)
+        self._demand = Demand(self._studio, limit=settings.queue_limit, left=self._left)
         self._scheduler = Scheduler(self._studio, self, self._demand.quiet, workers=settings.background_workers)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
@@ -198,7 +198,7 @@ class TranscodeService:
             rows = await store.of_presentation(work.connection, title.id)
             if not rows:
                 return
-            extras = _extras(rows[0])
+            extras = extras_of(rows[0].extras)
             extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
             for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
                 await work.announce(ExtrasReady(source_id, title.id, extras))
@@ -264,12 +264,14 @@ class TranscodeService:
             message = f"There is no segment {index} in {chosen.name}: it has {chosen.segments}, counted from 0."
             raise NotFound(message)
         if data := await self._studio.stored(segment_key(title.id, chosen.name, index)):
+            self._demand.watched(title, chosen.name, index)
             return data
-        data = await self._demand.segment(title, chosen.name, index, viewer)
-        if title.map.complete:
-            # This was the last one that the background could not, or did not yet, make.
+        return await self._demand.segment(title, chosen.name, index, viewer)
+
+    def _left(self, title: Title) -> None:
+        """What a run for players has not made, or the announcement that nothing is missing, is the background's."""
+        if title.listed and self._titles.get(title.id) is title:
             self._scheduler.add(title)
-        return data
 
     async def _rendition(self, presentation_id: str, rendition: str) -> tuple[Title, Rendition]:
         title = await self._title(presentation_id)
@@ -292,14 +294,12 @@ class TranscodeService:
             if not rows:
                 return None
             row = rows[0]
+            plan = await asyncio.to_thread(PLAN.validate_json, row.plan)
             title = Title(
                 await asyncio.to_thread(PRESENTATION.validate_json, row.presentation),
-                plan=row.plan,
-                source_key=row.source_key,
-                inits=row.inits,
+                plan,
+                row,
                 artwork_due=not all(row.artwork for row in rows),
-                extras=(extras := _extras(row)),
-                errands=due(await asyncio.to_thread(PLAN.validate_json, row.plan), extras),
                 progress=self._progress,
             )
             self._make_room()
@@ -314,7 +314,3 @@ class TranscodeService:
                     del self._titles[identity]
                     title.hush()
                     return
-
-
-def _extras(row: Stored) -> Extras:
-    return Extras() if row.extras is None else EXTRAS.validate_json(row.extras)

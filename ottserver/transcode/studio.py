@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ottserver.backends.blobs import Blobs
     from ottserver.transcode.errands import Errand
+    from ottserver.transcode.hold import Hold
     from ottserver.transcode.jobs import Item, Job, Lane
     from ottserver.transcode.pool import Pool
     from ottserver.transcode.segmentmap import Work
@@ -51,25 +52,41 @@ class Studio:
             title.listed = True
 
     async def segments(
-        self, title: Title, work: Work, lane: Lane, *, started: Callable[[], None] | None = None
-    ) -> dict[tuple[str, int], bytes]:
-        """Make and publish segments; their published bytes by rendition and index.
+        self,
+        title: Title,
+        work: Work,
+        lane: Lane,
+        *,
+        priority: int = 0,
+        hold: Hold | None = None,
+        started: Callable[[], None] | None = None,
+        made: Callable[[str, int, bytes], None] | None = None,
+    ) -> None:
+        """Make and publish segments, as far as `hold` lets the work go.
 
-        Raises `JobFailed`, and `NotFound` when the title was removed meanwhile.
+        `made` is told of each: rendition, index and the published bytes. Raises `JobFailed`, and `NotFound` when the
+        title was removed meanwhile.
         """
-        sound = work.kind == "audio"
+
+        async def take(item: Item) -> None:
+            data = await self._publish(title, item)
+            if made is not None:
+                made(item.about["rendition"], item.about["index"], data)
+
         try:
             async with self._blobs.local(title.source_key) as path:
-                if sound:
+                if work.kind == "audio":
                     job = jobs.audio_job(title.plan, str(path), work.renditions[0], work.first, work.count)
                 else:
                     job = jobs.video_job(title.plan, str(path), list(work.renditions), work.first, work.count)
-                # Sound is made in a moment and lets a player begin as soon as there is a picture: it goes first.
-                items = await self._pool.run(lane, job, priority=0 if sound else 1, started=started)
+                await self._pool.run(lane, job, priority=priority, started=started, take=take, hold=hold)
         except BlobMissing:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
-        return {(item.about["rendition"], item.about["index"]): await self._publish(title, item) for item in items}
+
+    def at_once(self) -> bool:
+        """Whether what a player waits for would be begun at once."""
+        return self._pool.idle("urgent")
 
     async def _publish(self, title: Title, item: Item) -> bytes:
         rendition, index = item.about["rendition"], item.about["index"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from ottserver.transcode.errands import due
+from ottserver.transcode.plan import extras_of, leads
 from ottserver.transcode.segmentmap import SegmentMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ottserver.media import Extras, Presentation
-    from ottserver.transcode.errands import Errand
+    from ottserver.media import Presentation
+    from ottserver.transcode.models import EncodingPlan
+    from ottserver.transcode.store import Stored
 
 _PAUSE_SECONDS = 0.25
+_RECENT_SECONDS = 60.0
 
 
 class Progress(Protocol):
@@ -30,25 +32,24 @@ class Title:
     def __init__(
         self,
         presentation: Presentation,
+        plan: EncodingPlan,
+        row: Stored,
         *,
-        plan: str,
-        source_key: str,
-        inits: Mapping[str, str],
         artwork_due: bool,
-        extras: Extras,
-        errands: Sequence[Errand],
         progress: Progress,
     ) -> None:
-        """`plan` is the encoding plan as JSON, `inits` the digests of init segments by rendition."""
+        """`row` is what the database has of the presentation, `plan` the plan in it."""
         self.presentation = presentation
-        self.plan = plan
-        self.source_key = source_key
-        self.inits = inits
+        self.plan = row.plan
+        """As JSON, as workers take it."""
+        self.source_key = row.source_key
+        self.inits = row.inits
+        """Digests of init segments by rendition."""
         self.artwork_due = artwork_due
-        self.extras = extras
-        self.errands = list(errands)
+        self.extras = extras_of(row.extras)
+        self.errands = due(plan, self.extras)
         """What is to be made beside the segments."""
-        self.map = SegmentMap(presentation)
+        self.map = SegmentMap(presentation, leads(plan))
         self.listed = False
         """Whether the map knows all that is in the blob store."""
         self.listing = asyncio.Lock()
@@ -56,6 +57,9 @@ class Title:
         """Whether it was removed: nothing more is published."""
         self.work: set[asyncio.Task[bool]] = set()
         """Background jobs in hand."""
+        self.served = 0
+        """The background's turn in which something was last made of it."""
+        self._watched = -_RECENT_SECONDS
         self._progress = progress
         self._last = 0.0
         self._later: asyncio.TimerHandle | None = None
@@ -64,6 +68,16 @@ class Title:
     def id(self) -> str:
         """The presentation's id."""
         return self.presentation.id
+
+    def look(self, index: int) -> None:
+        """A player is at segment `index`."""
+        self.map.cursor = index
+        self._watched = asyncio.get_running_loop().time()
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody plays it."""
+        return asyncio.get_running_loop().time() - self._watched < _RECENT_SECONDS
 
     def add(self, rendition: str, index: int) -> None:
         """A segment exists; whoever looks is told, at most four times a second."""

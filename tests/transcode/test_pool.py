@@ -14,11 +14,16 @@ from tests.support.server import ROOT
 
 ORPHANS = """
 import asyncio, os, signal
-from ottserver.transcode.pool import Pool
+from ottserver.transcode.jobs import Job
+from ottserver.transcode.pool import JobFailed, Pool
 
 async def main():
-    pool = Pool(lanes={"urgent": (2, 0, 1)}, timeout_seconds=30)
+    pool = Pool(lanes={"urgent": (1, 0, 1), "background": (1, 19, 1)}, timeout_seconds=30)
     async with pool.running():
+        try:
+            await pool.run("background", Job("init", {"plan": "no plan"}))
+        except JobFailed:
+            pass
         while len(pool.pids()) < 2:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
@@ -56,7 +61,7 @@ async def test_workers_end_with_a_server_that_is_killed() -> None:
 
 async def test_job_that_cannot_be_done_fails_with_its_reason_and_spares_the_worker(tmp_path: Path) -> None:
     pool = Pool(lanes={"urgent": (1, 0, 1)}, timeout_seconds=30)
-    job = Job("video", {"plan": "no plan", "path": str(tmp_path / "none"), "rungs": [], "index": 0})
+    job = Job("video", {"plan": "no plan", "path": str(tmp_path / "none"), "rungs": ["v480"], "first": 0, "count": 1})
     async with pool.running():
         with pytest.raises(JobFailed, match="Invalid JSON"):
             await pool.run("urgent", job)

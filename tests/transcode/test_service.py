@@ -177,17 +177,56 @@ async def test_segments_that_nobody_waits_for_any_more_are_not_made(room: Room) 
         presentation = await planned(room, opened)
         (worker,) = opened.service.pool.pids()
         os.kill(worker, signal.SIGSTOP)
-        waiting = []
-        for index in range(4):
-            waiting.append(asyncio.create_task(opened.service.segment(presentation.id, "v480", index)))
-            await asyncio.sleep(0.1)
-        for task in waiting[1:3]:
-            task.cancel()
-        await asyncio.gather(*waiting[1:3], return_exceptions=True)
+        last = asyncio.create_task(opened.service.segment(presentation.id, "v480", 3))
+        await asyncio.sleep(0.1)
+        left = asyncio.create_task(opened.service.segment(presentation.id, "v480", 0))
+        await asyncio.sleep(0.1)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
         os.kill(worker, signal.SIGCONT)
-        assert all(await asyncio.gather(waiting[0], waiting[3]))
-        assert await opened.service.readiness(presentation.id) == {"v480": (2, 4), "a0": (0, 4)}
-        assert await opened.service.segment(presentation.id, "v480", 1)
+        assert await last
+        await asyncio.sleep(0.5)
+        assert await opened.service.readiness(presentation.id) == {"v480": (1, 4), "a0": (0, 4)}
+        assert await opened.service.segment(presentation.id, "v480", 0)
+
+
+async def ready(opened: OpenRoom, presentation: Presentation, rendition: str, count: int) -> None:
+    """Return once so many segments exist; the test's own time limit ends it otherwise."""
+    while (await opened.service.readiness(presentation.id))[rendition][0] < count:
+        await asyncio.sleep(0.02)
+
+
+async def test_worker_goes_on_ahead_of_the_viewer_whose_segment_it_has_made(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        assert await opened.service.segment(presentation.id, "v480", 0, viewer="anna")
+        await ready(opened, presentation, "v480", 4)
+
+
+async def test_what_was_being_made_for_the_place_that_a_viewer_has_left_is_given_up(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        (worker,) = opened.service.pool.pids()
+        left = asyncio.create_task(opened.service.segment(presentation.id, "v480", 0, viewer="anna"))
+        await asyncio.sleep(0)
+        os.kill(worker, signal.SIGSTOP)
+        await asyncio.sleep(0.1)
+        left.cancel()  # as the browser does when somebody seeks
+        await asyncio.gather(left, return_exceptions=True)
+        sought = asyncio.create_task(opened.service.segment(presentation.id, "v480", 3, viewer="anna"))
+        await asyncio.sleep(0.1)
+        os.kill(worker, signal.SIGCONT)
+        assert await sought
+        assert await opened.service.readiness(presentation.id) == {"v480": (1, 4), "a0": (0, 4)}
+        assert opened.service.pool.pids() == [worker]
+
+
+async def test_run_that_only_makes_ahead_gives_way_to_somebody_who_waits(room: Room) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        assert await opened.service.segment(presentation.id, "v480", 0, viewer="anna")
+        # The only urgent worker is at work, or rests, for anna; ben waits for nothing of hers.
+        assert await opened.service.segment(presentation.id, "a0", 2, viewer="ben")
 
 
 async def test_full_queue_says_busy(room: Room) -> None:
