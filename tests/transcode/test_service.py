@@ -192,7 +192,9 @@ async def test_segments_that_nobody_waits_for_any_more_are_not_made(room: Room) 
 
 async def ready(opened: OpenRoom, presentation: Presentation, rendition: str, count: int) -> None:
     """Return once so many segments exist; the test's own time limit ends it otherwise."""
-    while (await opened.service.readiness(presentation.id))[rendition][0] < count:
+    while True:
+        if (await opened.service.readiness(presentation.id))[rendition][0] >= count:
+            return
         await asyncio.sleep(0.02)
 
 
