@@ -35,7 +35,7 @@ from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
 from ottserver.errors import SettingsError
-from ottserver.events import AccountDeleted, SourceReady, SourceRemoved, VideoRemoved
+from ottserver.events import AccountDeleted, SourceReady, SourceRemoved, SubtitlesChanged, VideoRemoved
 from ottserver.ingest import handlers as ingest_http
 from ottserver.ingest.importer import Importer
 from ottserver.ingest.prober import probe_source
@@ -183,6 +183,7 @@ def _subscribe(rooms: Rooms) -> None:
     subscribe_ingest(rooms.bus, rooms.ingest)
     rooms.bus.subscribe("transcode", SourceReady, rooms.transcode.on_source_ready)
     rooms.bus.subscribe("transcode", SourceRemoved, rooms.transcode.on_source_removed)
+    rooms.bus.subscribe("transcode", SubtitlesChanged, rooms.transcode.on_subtitles_changed)
     subscribe_catalog(rooms.bus, rooms.catalog)
     rooms.bus.subscribe("billing", AccountDeleted, rooms.billing.erase)
     rooms.bus.subscribe("playback", AccountDeleted, rooms.keeper.account_deleted)

@@ -142,6 +142,11 @@ class ExtrasReady(SourceFact):
 
 
 @dataclass(frozen=True)
+class SubtitlesChanged(SourceFact):
+    """Subtitles were added to a source as a file of their own, or taken away again."""
+
+
+@dataclass(frozen=True)
 class UploadFact(Fact):
     """A fact about one upload: bytes on their way to becoming a source."""
 

@@ -89,6 +89,8 @@ class SubtitleStream:
     title: str
     default: bool
     forced: bool
+    hearing_impaired: bool = False
+    """Whether sounds are described too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +195,15 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class TextTrack:
-    """One subtitle track of a presentation. An image track is listed and cannot be shown: it has no bytes."""
+    """One subtitle track of a presentation. One that is not text is listed and cannot be shown: it has no bytes."""
 
     name: str
-    """Path component of its URL and blob key: "s0"."""
+    """Path component of its URL and blob key, with a digest of its bytes: "s0-1b2a3c4d5e"."""
     language: str
-    """BCP 47 or ISO 639, "und" when unknown."""
+    """BCP 47, "und" when unknown."""
     label: str
-    kind: Literal["text", "image"]
+    kind: Literal["text", "image", "other"]
+    """`other`: of a codec that is not known here."""
     codec: str
     default: bool = False
     forced: bool = False
@@ -236,11 +239,28 @@ class Extras:
     storyboard: Storyboard | None = None
     failed: tuple[tuple[str, str], ...] = ()
     """Errands that could not be done, each with its reason in words."""
+    added: tuple[TextTrack, ...] = ()
+    """Subtitles that people brought as files of their own."""
+
+    @property
+    def tracks(self) -> tuple[TextTrack, ...]:
+        """Every subtitle track that is known by now."""
+        return (*(self.text or ()), *self.added)
+
+    @property
+    def shown(self) -> tuple[TextTrack, ...]:
+        """Those that players can show."""
+        return tuple(track for track in self.tracks if track.kind == "text")
 
 
 def extra_key(presentation_id: str, name: str) -> str:
     """Blob key of an extra, such as "s0.vtt" or "storyboard/0.jpg"."""
     return f"extras/{presentation_id}/{name}"
+
+
+def sidecar_key(source_id: str, name: str) -> str:
+    """Blob key of a WebVTT file made of subtitles that somebody brought."""
+    return f"subtitles/{source_id}/{name}.vtt"
 
 
 def init_key(presentation_id: str, rendition: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ from ottserver.accounts.models import AccountSettings
 from ottserver.billing.models import Plan
 from ottserver.catalog.models import Encoding
 from ottserver.ingest.service import IngestLimits
+from ottserver.media import Extras
 from ottserver.playback.models import Video as PlayableVideo
 from ottserver.transcode import store as presentations
 from ottserver.transcode.models import EncoderSettings, LadderStep
-from ottserver.transcode.plan import PRESENTATION
+from ottserver.transcode.plan import EXTRAS, PRESENTATION
 from ottserver.transcode.studio import artwork_key
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class SourceStates:
         """What transcode knows; an empty `Encoding` when it has not begun."""
         async with self._database.reading() as connection:
             row = await presentations.of_source(connection, source_id)
+            added = await presentations.sidecars_of(connection, source_id)
         if row is None:
             return Encoding()
         if row.state == "failed":
@@ -88,6 +91,7 @@ class SourceStates:
             complete=row.state == "complete",
             poster_key=artwork_key(row.id, "poster") if row.artwork else None,
             backdrop_key=artwork_key(row.id, "backdrop") if row.artwork else None,
+            extras=replace(Extras() if row.extras is None else EXTRAS.validate_json(row.extras), added=added),
         )
 
 

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.catalog import store
-from ottserver.catalog.models import Encoding, with_presentation, with_report
+from ottserver.catalog.models import Encoding, with_extras, with_presentation, with_report
 from ottserver.clock import utcnow
 from ottserver.errors import NotFound
 from ottserver.events import VideoPlayable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ottserver.backends.database import Database, UnitOfWork
     from ottserver.catalog.models import Video
     from ottserver.catalog.updates import Updates
-    from ottserver.media import Presentation, SourceReport
+    from ottserver.media import Extras, Presentation, SourceReport
 
 REMOVED = "The film's bytes have been removed from the server; upload the file again."
 
@@ -156,6 +156,11 @@ class Following:
                 fact.source_id, lambda unit, video: _pictured(unit, video, fact.poster_key, fact.backdrop_key)
             )
 
+    async def on_extras(self, fact: events.ExtrasReady) -> None:
+        """Subtitles were read, brought or taken away."""
+        async with self._turn:
+            await self._each(fact.source_id, lambda unit, video: _extended(unit, video, fact.extras))
+
 
 async def _size(unit: UnitOfWork, video: Video, size_bytes: int) -> bool:
     if video.size_bytes == size_bytes:
@@ -216,6 +221,14 @@ async def _pictured(unit: UnitOfWork, video: Video, poster_key: str, backdrop_ke
     return True
 
 
+async def _extended(unit: UnitOfWork, video: Video, extras: Extras) -> bool:
+    summary = with_extras(video.summary, extras)
+    if summary == video.summary:
+        return False
+    await store.change(unit.connection, video.id, summary=summary)
+    return True
+
+
 async def _encoded(unit: UnitOfWork, video_id: str, encoding: Encoding) -> bool:
     changed = False
     steps: list[Callable[[Video], Awaitable[bool]]] = []
@@ -229,6 +242,9 @@ async def _encoded(unit: UnitOfWork, video_id: str, encoding: Encoding) -> bool:
         steps.append(lambda video: _failed(unit, video, reason))
     if poster is not None and backdrop is not None:
         steps.append(lambda video: _pictured(unit, video, poster, backdrop))
+    extras = encoding.extras
+    if extras is not None:
+        steps.append(lambda video: _extended(unit, video, extras))
     for step in steps:
         video = await store.find(unit.connection, video_id)
         changed |= video is not None and await step(video)

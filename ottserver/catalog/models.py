@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from ottserver.languages import language_tag, own_name
 from ottserver.media import Chapter  # noqa: TC001 - summaries are rebuilt from the types of their fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from ottserver.media import Presentation, SourceReport
+    from ottserver.media import Extras, Presentation, SourceReport, TextTrack
 
 Kind = Literal["film", "episode"]
 Status = Literal["probing", "playable", "complete", "failed"]
+_STATES: dict[str, Literal["ready", "image", "unknown"]] = {"text": "ready", "image": "image", "other": "unknown"}
 WATCHABLE: tuple[Status, ...] = ("playable", "complete")
 
 
@@ -72,12 +74,20 @@ class AudioSummary:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleSummary:
-    """One subtitle track of the source."""
+    """One subtitle track, of the source or brought as a file of its own."""
 
     language: str
     label: str
     default: bool
     forced: bool
+    hearing_impaired: bool = False
+    codec: str = ""
+    state: Literal["pending", "ready", "image", "unknown", "failed"] = "pending"
+    """`pending`: it is being read; `image` and `unknown`: it cannot be shown here, for what it is made of."""
+    name: str = ""
+    """Path component of its address below a session's manifests, once it is ready."""
+    added: bool = False
+    """Whether it was brought as a file of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ class Encoding:
     """Why it cannot be encoded."""
     poster_key: str | None = None
     backdrop_key: str | None = None
+    extras: Extras | None = None
+    """What was read or brought beside its segments, where anything was."""
 
 
 def slug(genre: str) -> str:
@@ -147,8 +159,45 @@ def slug(genre: str) -> str:
 
 def with_report(summary: Summary, report: SourceReport) -> Summary:
     """The summary with what only the probe knows."""
-    subtitles = tuple(SubtitleSummary(s.language, s.title, s.default, s.forced) for s in report.subtitles)
+    if summary.subtitles:
+        return Summary(summary.renditions, summary.audio, summary.subtitles, report.chapters)
+    subtitles = tuple(
+        SubtitleSummary(
+            language=(tag := language_tag(s.language)),
+            label=s.title or own_name(tag),
+            default=s.default,
+            forced=s.forced,
+            hearing_impaired=s.hearing_impaired,
+            codec=s.codec,
+        )
+        for s in report.subtitles
+    )
     return Summary(summary.renditions, summary.audio, subtitles, report.chapters)
+
+
+def with_extras(summary: Summary, extras: Extras) -> Summary:
+    """The summary with what was read, or brought, beside the film's segments."""
+    own = tuple(one for one in summary.subtitles if not one.added)
+    if extras.text is not None:
+        own = tuple(_subtitle(track, added=False) for track in extras.text)
+    elif "subtitles" in dict(extras.failed):
+        own = tuple(replace(one, state="failed") for one in own)
+    added = tuple(_subtitle(track, added=True) for track in extras.added)
+    return Summary(summary.renditions, summary.audio, (*own, *added), summary.chapters)
+
+
+def _subtitle(track: TextTrack, *, added: bool) -> SubtitleSummary:
+    return SubtitleSummary(
+        language=track.language,
+        label=track.label,
+        default=track.default,
+        forced=track.forced,
+        hearing_impaired=track.hearing_impaired,
+        codec=track.codec,
+        state=_STATES[track.kind],
+        name=track.name if track.kind == "text" else "",
+        added=added,
+    )
 
 
 def with_presentation(summary: Summary, presentation: Presentation) -> Summary:

@@ -280,6 +280,7 @@ def subscribe(bus: Bus, service: CatalogService) -> None:
     bus.subscribe("catalog", events.PresentationComplete, following.on_complete)
     bus.subscribe("catalog", events.PresentationFailed, following.on_presentation_failed)
     bus.subscribe("catalog", events.ArtworkReady, following.on_artwork)
+    bus.subscribe("catalog", events.ExtrasReady, following.on_extras)
     bus.subscribe("catalog", events.VideoAdded, service.on_added)
     bus.subscribe("catalog", events.VideoReplaced, service.on_replaced)
     bus.subscribe("catalog", events.VideoChanged, service.on_changed)

@@ -7,11 +7,14 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET  # builds only; nothing is parsed here
 
+from ottserver.delivery import text
 from ottserver.delivery.ladder import rungs
 from ottserver.delivery.paths import INIT, SEGMENT_SUFFIX
 
 if TYPE_CHECKING:
-    from ottserver.media import Presentation, Rendition
+    from collections.abc import Sequence
+
+    from ottserver.media import Presentation, Rendition, TextTrack
 
 _SCHEMA = "urn:mpeg:dash:schema:mpd:2011"
 _PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
@@ -19,7 +22,7 @@ _ROLE = "urn:mpeg:dash:role:2011"
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
-def mpd(presentation: Presentation, max_height: int) -> bytes:
+def mpd(presentation: Presentation, max_height: int, subtitles: Sequence[TextTrack] = ()) -> bytes:
     """The MPD as UTF-8 XML, cut to a plan's greatest height class; its addresses are relative to its own."""
     video = rungs(presentation, max_height)
     renditions = (*video, *presentation.audio)
@@ -38,6 +41,7 @@ def mpd(presentation: Presentation, max_height: int) -> bytes:
         _video_set(period, presentation, video)
     for number, track in enumerate(presentation.audio, start=1):
         _audio_set(period, presentation, track, number)
+    text.dash_sets(period, presentation.id, subtitles, len(presentation.audio) + 1, _plain)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return body
 

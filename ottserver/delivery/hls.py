@@ -8,16 +8,20 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ottserver.delivery import text
 from ottserver.delivery.ladder import rungs
 from ottserver.delivery.paths import INIT, MEDIA_PLAYLIST, SEGMENT_SUFFIX
 
 if TYPE_CHECKING:
-    from ottserver.media import Presentation, Rendition
+    from collections.abc import Sequence
+
+    from ottserver.media import Presentation, Rendition, TextTrack
 
 _MICROSECONDS = 1_000_000
+_VARIANT = "#EXT-X-STREAM-INF:"
 
 
-def master_playlist(presentation: Presentation, max_height: int) -> str:
+def master_playlist(presentation: Presentation, max_height: int, subtitles: Sequence[TextTrack] = ()) -> str:
     """The master playlist, cut to a plan's greatest height class; its addresses are relative to its own.
 
     Audio is in groups by codec, each variant once per group, since CODECS must name what the group brings (section
@@ -34,6 +38,10 @@ def master_playlist(presentation: Presentation, max_height: int) -> str:
             lines += _variant(presentation, rung, "", [])
         for number, tracks in enumerate(groups.values()):
             lines += _variant(presentation, rung, f"audio{number}", tracks)
+    if subtitles:
+        media = text.hls_media(presentation.id, subtitles, _quotable)
+        variants = (f'{line},SUBTITLES="{text.GROUP}"' if line.startswith(_VARIANT) else line for line in lines[3:])
+        lines = [*lines[:3], *media, *variants]
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +82,7 @@ def _variant(presentation: Presentation, rung: Rendition, group: str, tracks: li
         f"FRAME-RATE={float(Fraction(rung.frame_rate)):.3f}",
         *([f'AUDIO="{group}"'] if group else []),
     ]
-    return ["#EXT-X-STREAM-INF:" + ",".join(attributes), f"{presentation.id}/{rung.name}/{MEDIA_PLAYLIST}"]
+    return [_VARIANT + ",".join(attributes), f"{presentation.id}/{rung.name}/{MEDIA_PLAYLIST}"]
 
 
 def media_playlist(rendition: Rendition) -> str:

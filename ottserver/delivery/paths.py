@@ -5,6 +5,8 @@
 /media/{ticket}/{video}/{presentation}/{rendition}/media.m3u8
 /media/{ticket}/{video}/{presentation}/{rendition}/init.mp4
 /media/{ticket}/{video}/{presentation}/{rendition}/{index}.m4s
+/media/{ticket}/{video}/{presentation}/{track}/media.m3u8
+/media/{ticket}/{video}/{presentation}/{track}/subtitles.vtt
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ MASTER = "master.m3u8"
 MPD = "manifest.mpd"
 MEDIA_PLAYLIST = "media.m3u8"
 INIT = "init.mp4"
+SUBTITLES = "subtitles.vtt"
 SEGMENT_SUFFIX = ".m4s"
 
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s", re.ASCII)
@@ -55,7 +58,7 @@ class ManifestAddress:
 
 @dataclass(frozen=True, slots=True)
 class InsideAddress:
-    """A media playlist, an init segment or a media segment of one rendition."""
+    """A media playlist, an init segment or a media segment of one rendition, or a subtitle file."""
 
     presentation_id: str
     rendition: str

@@ -11,22 +11,33 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ottserver.delivery import dash, hls
+from ottserver.delivery import dash, hls, text
 from ottserver.delivery.edge import Body, Edge
 from ottserver.delivery.ladder import ceiling, needed_height
-from ottserver.delivery.paths import INIT, MASTER, MEDIA_PLAYLIST, InsideAddress, ManifestAddress, address, split
+from ottserver.delivery.paths import (
+    INIT,
+    MASTER,
+    MEDIA_PLAYLIST,
+    SUBTITLES,
+    InsideAddress,
+    ManifestAddress,
+    address,
+    split,
+)
 from ottserver.delivery.tickets import Refusal, Ticket, TicketRefused
 from ottserver.errors import Denied, NotFound
+from ottserver.media import Extras
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ottserver.delivery.metrics import DeliveryMetrics
     from ottserver.delivery.tickets import Tickets
-    from ottserver.media import Presentation, Rendition
+    from ottserver.media import Presentation, Rendition, TextTrack
 
 HLS_TYPE = "application/vnd.apple.mpegurl"
 DASH_TYPE = "application/dash+xml"
+TEXT_TYPE = "text/vtt; charset=utf-8"
 MANIFEST_TYPES = frozenset({HLS_TYPE, DASH_TYPE})
 
 MANIFEST_CACHE_BYTES = 8_000_000
@@ -49,12 +60,20 @@ class Segments(Protocol):
         """
         ...
 
+    async def subtitle(self, presentation_id: str, track: str) -> bytes:
+        """The WebVTT file of a text track. Raises `NotFound` or `Busy`."""
+        ...
+
 
 class Presentations(Protocol):
     """What delivery needs to know of what can be played."""
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
         """The presentation with that id, or nothing."""
+        ...
+
+    async def extras(self, presentation_id: str) -> Extras:
+        """What there is beside the segments by now."""
         ...
 
 
@@ -78,6 +97,7 @@ class Delivery:
         self._edge = Edge(cache_bytes, metrics)
         self._manifests = Edge(MANIFEST_CACHE_BYTES, metrics)
         self._seen: OrderedDict[str, Presentation] = OrderedDict()
+        self._extras: OrderedDict[str, Extras] = OrderedDict()
         self._active: set[str] = set()
 
     def admit(self, path: str) -> tuple[Ticket, str]:
@@ -118,7 +138,7 @@ class Delivery:
             return await self._manifest(presentation, ticket.max_height, wanted.name)
         rendition = presentation.rendition(wanted.rendition)
         if rendition is None:
-            raise _not_found()
+            return await self._text(presentation, inside, wanted)
         needed = needed_height(presentation, rendition)
         if needed > ticket.max_height:
             raise self._denied(Refusal.ABOVE_PLAN)
@@ -155,11 +175,38 @@ class Delivery:
 
     async def _manifest(self, presentation: Presentation, max_height: int, name: str) -> Body:
         top = ceiling(presentation, max_height)
-        key = f"{presentation.id}/{top}/{name}"
+        subtitles = await self._subtitles(presentation.id)
+        key = f"{presentation.id}/{top}/{name}/{','.join(track.name for track in subtitles)}"
         if name == MASTER:
-            build = partial(_encoded, partial(hls.master_playlist, presentation, top))
+            build = partial(_encoded, partial(hls.master_playlist, presentation, top, subtitles))
             return await self._manifests.fetch(key, build, HLS_TYPE)
-        return await self._manifests.fetch(key, partial(asyncio.to_thread, dash.mpd, presentation, top), DASH_TYPE)
+        make = partial(asyncio.to_thread, dash.mpd, presentation, top, subtitles)
+        return await self._manifests.fetch(key, make, DASH_TYPE)
+
+    async def _subtitles(self, presentation_id: str) -> tuple[TextTrack, ...]:
+        """The text tracks there are by now; those that were there last while that cannot be asked."""
+        try:
+            extras = await self._presentations.extras(presentation_id)
+        except Exception:  # noqa: BLE001 - whatever fails behind it, a film that plays goes on playing
+            return self._extras.get(presentation_id, Extras()).shown
+        self._extras[presentation_id] = extras
+        self._extras.move_to_end(presentation_id)
+        if len(self._extras) > PRESENTATIONS_LIMIT:
+            self._extras.popitem(last=False)
+        return extras.shown
+
+    async def _text(self, presentation: Presentation, inside: str, wanted: InsideAddress) -> Body:
+        """The playlist or the file of a subtitle track."""
+        tracks = await self._subtitles(presentation.id)
+        if all(track.name != wanted.rendition for track in tracks):
+            raise _not_found()
+        if wanted.name == MEDIA_PLAYLIST:
+            build = partial(_encoded, partial(text.hls_playlist, presentation.duration_seconds))
+            return await self._manifests.fetch(inside, build, HLS_TYPE)
+        if wanted.name != SUBTITLES:
+            raise _not_found()
+        make = partial(self._segments.subtitle, presentation.id, wanted.rendition)
+        return await self._edge.fetch(inside, make, TEXT_TYPE)
 
     async def _presentation(self, presentation_id: str) -> Presentation:
         found = self._seen.get(presentation_id)

@@ -19,6 +19,9 @@ _MOST = 64
 _MOST_CHAPTERS = 1000
 _TITLE_LENGTH = 200
 _MAX_RATE = 768_000
+_FORCED = re.compile(r"\bforced\b", re.IGNORECASE)
+_SOUNDS = re.compile(r"\b(?:sdh|cc|hearing.impaired|hard.of.hearing)\b", re.IGNORECASE)
+# What makers of files write into titles where they do not set the container's flag.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -57,7 +60,9 @@ def subtitle_streams(container: InputContainer) -> tuple[SubtitleStream, ...]:
             language=_language(stream),
             title=_title(stream),
             default=bool(stream.disposition & Disposition.default),
-            forced=bool(stream.disposition & Disposition.forced),
+            forced=bool(stream.disposition & Disposition.forced) or bool(_FORCED.search(_title(stream))),
+            hearing_impaired=bool(stream.disposition & Disposition.hearing_impaired)
+            or bool(_SOUNDS.search(_title(stream))),
         )
         for stream in container.streams.subtitles[:_MOST]
     )

@@ -52,11 +52,15 @@ class NextVideo(BaseModel):
 
 
 class SubtitleTrack(BaseModel):
-    """A subtitle track as a WebVTT file of its own."""
+    """A subtitle track as a WebVTT file of its own; both manifests list the same tracks."""
 
+    name: str
     language: str
     label: str
     url: str
+    default: bool
+    forced: bool
+    hearing_impaired: bool
 
 
 class PlayAnswer(BaseModel):
@@ -202,6 +206,18 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
         resume_at=play.resume_at,
         duration_seconds=play.session.duration_seconds,
         max_height=play.max_height,
+        subtitles=[
+            SubtitleTrack(
+                name=track.name,
+                language=track.language,
+                label=track.label,
+                url=f"{base}/{play.session.presentation_id}/{track.name}/subtitles.vtt",
+                default=track.default,
+                forced=track.forced,
+                hearing_impaired=track.hearing_impaired,
+            )
+            for track in play.subtitles
+        ],
         next=following,
     )
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ottserver.media import TextTrack
+
 State = Literal["playing", "paused", "ended"]
 VideoStatus = Literal["probing", "playable", "complete", "failed"]
 
@@ -86,6 +88,8 @@ class Play:
     resume_at: float
     max_height: int
     video: Video
+    subtitles: tuple[TextTrack, ...] = ()
+    """Those that can be shown by now."""
 
 
 def tail_start(duration: float) -> float:

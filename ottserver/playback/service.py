@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ottserver.backends.database import Database
     from ottserver.identity import Principal
-    from ottserver.media import Presentation
+    from ottserver.media import Extras, Presentation
     from ottserver.playback.models import State, Video, Watched
     from ottserver.playback.screens import Screens
 
@@ -69,6 +69,10 @@ class Presentations(Protocol):
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
         """The presentation with that id, or nothing."""
+        ...
+
+    async def extras(self, presentation_id: str) -> Extras:
+        """What there is beside its segments by now."""
         ...
 
 
@@ -159,7 +163,8 @@ class PlaybackService:
             presentation_id=presentation.id,
             max_height=entitlement.max_height,
         )
-        return Play(session, ticket, resume_at, entitlement.max_height, video)
+        extras = await self._presentations.extras(presentation.id)
+        return Play(session, ticket, resume_at, entitlement.max_height, video, extras.shown)
 
     async def _playable(self, video: Video) -> Presentation:
         if video.status == "failed":

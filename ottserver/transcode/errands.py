@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Errand = Literal["storyboard", "subtitles"]
 
-ERRANDS: tuple[Errand, ...] = ()
+ERRANDS: tuple[Errand, ...] = ("subtitles",)
 """Those that workers do, in the order in which they are best done."""
 
 _TEXT = TypeAdapter(tuple[TextTrack, ...])

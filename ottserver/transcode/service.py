@@ -10,11 +10,12 @@ import asyncio
 import logging
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
-from ottserver.media import Extras, init_key, segment_key
+from ottserver.media import Extras, init_key, segment_key, sidecar_key
 from ottserver.transcode import store
 from ottserver.transcode.demand import Demand
 from ottserver.transcode.errands import merged, missed
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.database import Database
-    from ottserver.events import SourceReady, SourceRemoved
+    from ottserver.events import SourceReady, SourceRemoved, SubtitlesChanged
     from ottserver.media import Presentation, Rendition
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.models import EncoderSettings, EncodingPlan
@@ -133,6 +134,8 @@ class TranscodeService:
         async with self._database.writing() as work:
             await store.save(work.connection, stored)
             await work.announce(PresentationPlayable(fact.source_id, presentation))
+            if added := await store.sidecars_of(work.connection, fact.source_id):
+                await work.announce(ExtrasReady(fact.source_id, identity, Extras(added=added)))
         return stored
 
     async def _unplayable(self, plan: EncodingPlan, identity: str, fact: SourceReady, reason: str) -> None:
@@ -156,11 +159,25 @@ class TranscodeService:
         """Stop all work on the source and remove what was made of it."""
         async with self._database.reading() as connection:
             stored = await store.of_source(connection, fact.source_id)
-        if stored is None:
-            return
-        await self._forget(stored.id, leaving=fact.source_id)
+        if stored is not None:
+            await self._forget(stored.id, leaving=fact.source_id)
         async with self._database.writing() as work:
             await store.remove(work.connection, fact.source_id)
+            await store.remove_sidecars(work.connection, fact.source_id)
+        await self._studio.erase_sidecars(fact.source_id)
+
+    async def on_subtitles_changed(self, fact: SubtitlesChanged) -> None:
+        """Take up what was added to, or taken from, the source as a file of its own."""
+        async with self._database.writing() as work:
+            stored = await store.of_source(work.connection, fact.source_id)
+            if stored is None or stored.state == "failed":
+                return
+            added = await store.sidecars_of(work.connection, fact.source_id)
+            extras = replace(extras_of(stored.extras), added=added)
+            await work.announce(ExtrasReady(fact.source_id, stored.id, extras))
+        title = self._titles.get(stored.id)
+        if title is not None:
+            title.extras = replace(title.extras, added=added)
 
     async def _forget(self, identity: str, leaving: str | None = None) -> None:
         """Erase a presentation unless another source than the one that is leaving has the same."""
@@ -200,6 +217,7 @@ class TranscodeService:
                 return
             extras = extras_of(rows[0].extras)
             extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
+            extras = replace(extras, added=await store.sidecars_of(work.connection, rows[0].source_id))
             for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
                 await work.announce(ExtrasReady(source_id, title.id, extras))
         title.extras = extras
@@ -226,6 +244,18 @@ class TranscodeService:
         data = await self._studio.stored_extra(presentation_id, name)
         if not data:
             message = "There is no such part of this film."
+            raise NotFound(message)
+        return data
+
+    async def subtitle(self, presentation_id: str, track: str) -> bytes:
+        """The WebVTT file of a subtitle track. Raises `NotFound`."""
+        title = await self._title(presentation_id)
+        if title is not None and any(added.name == track for added in title.extras.added):
+            data = await self._studio.stored(sidecar_key(title.presentation.source_id, track))
+        else:
+            data = await self._studio.stored_extra(presentation_id, f"{track}.vtt")
+        if not data:
+            message = "There are no such subtitles in this film."
             raise NotFound(message)
         return data
 
@@ -291,9 +321,10 @@ class TranscodeService:
                 return self._titles[presentation_id]
             async with self._database.reading() as connection:
                 rows = await store.of_presentation(connection, presentation_id)
-            if not rows:
-                return None
-            row = rows[0]
+                if not rows:
+                    return None
+                row = rows[0]
+                added = await store.sidecars_of(connection, row.source_id)
             plan = await asyncio.to_thread(PLAN.validate_json, row.plan)
             title = Title(
                 await asyncio.to_thread(PRESENTATION.validate_json, row.presentation),
@@ -302,6 +333,7 @@ class TranscodeService:
                 artwork_due=not all(row.artwork for row in rows),
                 progress=self._progress,
             )
+            title.extras = replace(title.extras, added=added)
             self._make_room()
             self._titles[presentation_id] = title
             return title

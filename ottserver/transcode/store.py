@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 
 from ottserver.backends.database.schema import ID, UtcDateTime, metadata
 from ottserver.clock import utcnow
+from ottserver.media import TextTrack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 State = Literal["playable", "complete", "failed"]
 
+_TRACK: TypeAdapter[TextTrack] = TypeAdapter(TextTrack)
 _LONG = sa.Text(2**24 - 1)
 # A day's film has some hundred thousand boundaries: more than MySQL's plain TEXT holds.
 
@@ -41,6 +44,17 @@ presentations = sa.Table(
 """`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced?
 
 `extras` is what was made beside the segments; `damage` names the segments that could not be made, with reasons."""
+
+
+sidecars = sa.Table(
+    "sidecars",
+    metadata,
+    sa.Column("source_id", ID, primary_key=True),
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("track", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+"""Subtitles that were brought as files of their own; `track` is a `TextTrack` as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +147,27 @@ async def note(connection: AsyncConnection, presentation_id: str, reason: str) -
 async def remove(connection: AsyncConnection, source_id: str) -> None:
     """Delete the row of a source."""
     await connection.execute(sa.delete(presentations).where(presentations.c.source_id == source_id))
+
+
+async def sidecars_of(connection: AsyncConnection, source_id: str) -> tuple[TextTrack, ...]:
+    """The subtitles that were added to the source, oldest first."""
+    query = sa.select(sidecars.c.track).where(sidecars.c.source_id == source_id)
+    found = await connection.execute(query.order_by(sidecars.c.created_at, sidecars.c.name))
+    return tuple(_TRACK.validate_json(track) for track in found.scalars())
+
+
+async def add_sidecar(connection: AsyncConnection, source_id: str, track: TextTrack) -> bool:
+    """Remember subtitles of the source, once; whether they are new."""
+    if any(other.name == track.name for other in await sidecars_of(connection, source_id)):
+        return False
+    values = {"source_id": source_id, "name": track.name, "track": _TRACK.dump_json(track).decode()}
+    await connection.execute(sa.insert(sidecars).values(**values, created_at=utcnow()))
+    return True
+
+
+async def remove_sidecars(connection: AsyncConnection, source_id: str, name: str | None = None) -> bool:
+    """Forget one, or all, of the subtitles that were added to the source; whether there were any."""
+    query = sa.delete(sidecars).where(sidecars.c.source_id == source_id)
+    if name is not None:
+        query = query.where(sidecars.c.name == name)
+    return (await connection.execute(query)).rowcount > 0

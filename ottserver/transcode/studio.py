@@ -148,13 +148,17 @@ class Studio:
         for item in items:
             if "result" in item.about:
                 result = item.about["result"]
-            elif not title.gone:
+            elif "extra" in item.about and not title.gone:
                 await self._blobs.put(extra_key(title.id, item.about["extra"]), item.data)
         return result
 
     async def stored_extra(self, presentation_id: str, name: str) -> bytes:
         """The bytes of an extra; none when it is missing."""
         return await self.stored(extra_key(presentation_id, name))
+
+    async def erase_sidecars(self, source_id: str) -> None:
+        """Remove the subtitles that were added to a source."""
+        await self._blobs.delete_folder(f"subtitles/{source_id}")
 
     async def erase(self, presentation_id: str) -> None:
         """Remove every blob of a presentation."""

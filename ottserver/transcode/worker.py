@@ -18,6 +18,7 @@ from ottserver.transcode.artwork import pictures
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
+from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.video import video_init, video_segments
 
 if TYPE_CHECKING:
@@ -79,11 +80,16 @@ def _artwork(task: Task) -> Made:
         yield {"picture": name}, data
 
 
+def _subtitles(task: Task) -> Made:
+    yield from subtitles(task.path, task.plan, task.leash)
+
+
 _KINDS: dict[str, Callable[[Task], Made]] = {
     "init": _init,
     "video": _video,
     "audio": _audio,
     "artwork": _artwork,
+    "subtitles": _subtitles,
 }
 
 

@@ -33,7 +33,7 @@ from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
 from ottserver.errors import NotAuthenticated
 from ottserver.ids import new_id
-from ottserver.media import Presentation, Rendition
+from ottserver.media import Extras, Presentation, Rendition
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
@@ -96,6 +96,14 @@ class OneSegment:
         """A film of one segment."""
         rung = Rendition("v720", "video", "avc1.64001f", 2_500_000, 2_000_000, 1000, (0, 2000), 1280, 720, 720, "24/1")
         return Presentation(presentation_id, new_id(), 2.0, (rung,))
+
+    async def subtitle(self, _presentation_id: str, _track: str) -> bytes:
+        """The bytes."""
+        return self.data
+
+    async def extras(self, _presentation_id: str) -> Extras:
+        """Nothing beside the segments."""
+        return Extras()
 
     async def authenticate(self, token: str) -> Principal:
         """Nobody signs in here."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ottserver.backends.blobs import BlobMissing
 from ottserver.errors import NotFound
-from ottserver.media import Presentation, Rendition, init_key, segment_key
+from ottserver.media import Extras, Presentation, Rendition, TextTrack, extra_key, init_key, segment_key
 
 if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs
@@ -89,6 +89,9 @@ class StoredSegments:
     async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's signature
         return await self._get(segment_key(presentation_id, rendition, index))
 
+    async def subtitle(self, presentation_id: str, track: str) -> bytes:
+        return await self._get(extra_key(presentation_id, f"{track}.vtt"))
+
     async def _get(self, key: str) -> bytes:
         self.asked.append(key)
         try:
@@ -107,11 +110,33 @@ class Library:
 
     films: dict[str, Presentation]
     reachable: bool = True
+    beside: Extras = field(default_factory=Extras)
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
         if not self.reachable:
             raise ConnectionError("the database is down")
         return self.films.get(presentation_id)
+
+    async def extras(self, presentation_id: str) -> Extras:  # noqa: ARG002 - the protocol's signature
+        if not self.reachable:
+            raise ConnectionError("the database is down")
+        return self.beside
+
+
+def subtitles(
+    name: str, language: str, *flags: str, label: str = "", kind: Literal["text", "image"] = "text"
+) -> TextTrack:
+    """A subtitle track; flags are "default", "forced" and "hearing_impaired"."""
+    return TextTrack(
+        name,
+        language,
+        label,
+        kind,
+        "subrip",
+        default="default" in flags,
+        forced="forced" in flags,
+        hearing_impaired="hearing_impaired" in flags,
+    )
 
 
 def content(rendition: str, part: str) -> bytes:

@@ -14,6 +14,7 @@ console.log(JSON.stringify({
   hls: {
     heights: variants.map((variant) => variant.resolution.height),
     audio: variants[0].audio.map((track) => [track.language, track.name, track.isDefault, track.channels]),
+    subtitles: variants[0].subtitles.map((track) => track.name),
     durations: list.segments.map((segment) => segment.duration),
     endlist: list.endlist,
   },
@@ -22,6 +23,7 @@ console.log(JSON.stringify({
     heights: dash.playlists.map((playlist) => playlist.attributes.RESOLUTION.height),
     segments: dash.playlists[0].segments.map((segment) => segment.resolvedUri),
     init: dash.playlists[0].segments[0].map.resolvedUri,
+    subtitles: Object.fromEntries(Object.entries(dash.mediaGroups.SUBTITLES.subs).map(([name, track]) => [name, track.playlists[0].resolvedUri ?? track.playlists[0].segments[0].resolvedUri])),
     audio: Object.values(dash.mediaGroups.AUDIO.audio).map((track) => track.language),
   },
 }));

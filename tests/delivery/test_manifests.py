@@ -17,7 +17,8 @@ from mpegdash.parser import MPEGDASHParser
 from ottserver.delivery.dash import mpd
 from ottserver.delivery.hls import master_playlist, media_playlist
 from ottserver.delivery.ladder import ceiling, needed_height, rungs
-from tests.delivery.films import presentation, rung, track
+from ottserver.delivery.text import hls_playlist
+from tests.delivery.films import presentation, rung, subtitles, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,9 +178,9 @@ def test_mpd_is_read_by_an_independent_parser() -> None:
 async def test_players_parsers_agree_with_the_grid(node: Path) -> None:
     film = presentation()
     manifests = {
-        "master": master_playlist(film, 720),
+        "master": master_playlist(film, 720, WORDS),
         "media": media_playlist(film.renditions[0]),
-        "mpd": mpd(film, 720).decode(),
+        "mpd": mpd(film, 720, WORDS).decode(),
     }
     process = await asyncio.create_subprocess_exec(
         node,
@@ -202,3 +203,48 @@ async def test_players_parsers_agree_with_the_grid(node: Path) -> None:
     assert found["dash"]["segments"] == [f"{base}/{index}.m4s" for index in range(3)]
     assert found["dash"]["init"] == f"{base}/init.mp4"
     assert found["dash"]["audio"] == ["en", "fr"]
+    names = ["English (SDH)", "English (forced)", "Subtitles", "Deutsch"]
+    assert found["hls"]["subtitles"] == names
+    assert found["dash"]["subtitles"] == {
+        name: f"http://host/media/t/v/{film.id}/{track.name}/subtitles.vtt"
+        for name, track in zip(names, WORDS, strict=True)
+    }
+
+
+WORDS = (
+    subtitles("s0-aa", "en", "hearing_impaired", label="English"),
+    subtitles("s1-bb", "en", "forced", label="English"),
+    subtitles("s2-cc", "und"),
+    subtitles("s3-dd", "de", "default", label="Deutsch"),
+)
+
+
+def test_master_playlist_lists_subtitles_with_what_viewers_choose_by() -> None:
+    film = presentation()
+    master = m3u8.loads(master_playlist(film, 2160, WORDS))
+    texts = [media for media in master.media if media.type == "SUBTITLES"]
+    assert [(m.language, m.name, m.forced, m.default) for m in texts] == [
+        ("en", "English (SDH)", "NO", "NO"),
+        ("en", "English (forced)", "YES", "NO"),
+        (None, "Subtitles", "NO", "NO"),
+        ("de", "Deutsch", "NO", "YES"),
+    ]
+    assert "describes-music-and-sound" in texts[0].characteristics
+    assert [m.uri for m in texts] == [f"{film.id}/{track.name}/media.m3u8" for track in WORDS]
+    assert {playlist.stream_info.subtitles for playlist in master.playlists} == {texts[0].group_id}
+    playlist = m3u8.loads(hls_playlist(film.duration_seconds))
+    assert [(s.uri, s.duration) for s in playlist.segments] == [("subtitles.vtt", 5.5055)]
+    assert playlist.is_endlist
+
+
+def test_mpd_lists_subtitles_with_their_roles() -> None:
+    film = presentation()
+    sets = MPEGDASHParser.parse(mpd(film, 720, WORDS).decode()).periods[0].adaptation_sets[3:]
+    assert [(s.mime_type, s.lang, [role.value for role in s.roles]) for s in sets] == [
+        ("text/vtt", "en", ["caption"]),
+        ("text/vtt", "en", ["forced-subtitle"]),
+        ("text/vtt", None, ["subtitle"]),
+        ("text/vtt", "de", ["subtitle", "main"]),
+    ]
+    assert sets[0].representations[0].base_urls[0].base_url_value == f"{film.id}/s0-aa/subtitles.vtt"
+    assert len({s.id for s in MPEGDASHParser.parse(mpd(film, 720, WORDS).decode()).periods[0].adaptation_sets}) == 7

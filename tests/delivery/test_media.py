@@ -9,7 +9,8 @@ import pytest
 from yarl import URL
 
 from ottserver.delivery.tickets import Tickets
-from tests.delivery.films import OTHER_VIDEO_ID, SESSION_ID, VIDEO_ID, content
+from ottserver.media import Extras, extra_key
+from tests.delivery.films import OTHER_VIDEO_ID, SESSION_ID, VIDEO_ID, content, subtitles
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -313,3 +314,31 @@ class TestEveryOrigin:
         response = await stage.client.get(stage.url(SEGMENT), headers={"Origin": "https://anybody.example"})
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "Vary" not in response.headers
+
+
+async def test_subtitles_are_listed_as_soon_as_they_are_there_and_may_be_kept_for_ever(stage: Stage) -> None:
+    address = stage.url("master.m3u8")
+    assert "SUBTITLES" not in await (await stage.client.get(address)).text()
+    early = await stage.client.get(stage.url("{p}/s0-aa/subtitles.vtt"))
+    assert early.status == 404
+    await stage.segments.blobs.put(extra_key(stage.film.id, "s0-aa.vtt"), b"WEBVTT\n")
+    stage.library.beside = Extras(text=(subtitles("s0-aa", "en"), subtitles("s1", "de", kind="image")))
+
+    master = m3u8.loads(await (await stage.client.get(address)).text())
+    (track,) = [media for media in master.media if media.type == "SUBTITLES"]
+    listed = urljoin(address, track.uri)
+    playlist = m3u8.loads(await (await stage.client.get(raw(listed))).text())
+    response = await stage.client.get(raw(urljoin(listed, playlist.segments[0].uri)))
+    assert await response.read() == b"WEBVTT\n"
+    assert response.headers["Content-Type"] == "text/vtt; charset=utf-8"
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "s0-aa/subtitles.vtt" in await (await stage.client.get(stage.url("manifest.mpd"))).text()
+    await problem(await stage.client.get(stage.url("{p}/s1/subtitles.vtt")), 404)
+    await problem(await stage.client.get(stage.url("{p}/s0-aa/init.mp4")), 404)
+
+
+async def test_subtitles_stay_listed_while_the_database_is_down(stage: Stage) -> None:
+    stage.library.beside = Extras(text=(subtitles("s0-aa", "en"),))
+    assert "SUBTITLES" in await (await stage.client.get(stage.url("master.m3u8"))).text()
+    stage.library.reachable = False
+    assert "SUBTITLES" in await (await stage.client.get(stage.url("master.m3u8", max_height=480))).text()

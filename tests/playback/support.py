@@ -11,7 +11,7 @@ from ottserver.delivery.tickets import Refusal, TicketRefused, Tickets
 from ottserver.errors import Busy, NotAuthenticated, NotFound
 from ottserver.identity import Principal
 from ottserver.ids import new_id
-from ottserver.media import Presentation, Rendition
+from ottserver.media import Extras, Presentation, Rendition, TextTrack
 from ottserver.playback.models import Video
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 FILM_SECONDS = 100 * MINUTE
 
+BESIDE = Extras(
+    text=(
+        TextTrack("s0-12ab", "fr", "Français", "text", "subrip", forced=True),
+        TextTrack("s1", "de", "Deutsch", "image", "hdmv_pgs_subtitle"),
+    )
+)
 FILM = Presentation(
     id="ab" * 16,
     source_id=new_id(),
@@ -83,6 +89,9 @@ class House:
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
         return FILM if presentation_id == FILM.id else None
+
+    async def extras(self, presentation_id: str) -> Extras:
+        return BESIDE if presentation_id == FILM.id else Extras()
 
     async def authenticate(self, token: str) -> Principal:
         """The token is "account:session"."""

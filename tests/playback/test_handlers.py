@@ -10,7 +10,7 @@ from ottserver.playback.handlers import routes
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
-from tests.playback.support import FILM_SECONDS
+from tests.playback.support import FILM, FILM_SECONDS
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -70,7 +70,17 @@ async def test_play_answers_with_all_that_a_player_needs(client: Client, stage: 
         "resume_at": 0,
         "duration_seconds": FILM_SECONDS,
         "max_height": 720,
-        "subtitles": [],
+        "subtitles": [
+            {
+                "name": "s0-12ab",
+                "language": "fr",
+                "label": "Français",
+                "url": f"{base}/{FILM.id}/s0-12ab/subtitles.vtt",
+                "default": False,
+                "forced": True,
+                "hearing_impaired": False,
+            }
+        ],
         "thumbnails_url": None,
         "next": None,
         "license_url": None,

@@ -14,6 +14,7 @@ from ottserver.backends.blobs import open_blobs
 from ottserver.backends.database import open_database
 from ottserver.backends.database.schema import outbox
 from ottserver.events import FACTS, Fact, SourceReady
+from ottserver.ingest.probe import probe
 from ottserver.transcode.service import TranscodeService
 from tests.transcode.stitching import SMALL
 
@@ -76,6 +77,11 @@ class Room:
         self._folder = folder
         self._film = film
         self.ready = SourceReady(SOURCE_ID, SHA256, BLOB_KEY, report)
+
+    def take(self, film: Path) -> None:
+        """Let the source be another film."""
+        self._film = film
+        self.ready = SourceReady(SOURCE_ID, SHA256, BLOB_KEY, probe(film))
 
     @asynccontextmanager
     async def open(self, *, fill: bool = False, **settings: Any) -> AsyncIterator[OpenRoom]:  # noqa: ANN401 - whatever settings a test wants

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ottserver.backends.database import Database
 
 FORMAT = 1
-FOLDERS = ("sources", "artwork")
+FOLDERS = ("sources", "artwork", "extras", "subtitles")
 REMAKEABLE = ("presentations",)
 """Folders of blobs that can be made again from the others."""
 

@@ -1,0 +1,50 @@
+"""Languages of tracks: one spelling of their tags (BCP 47, RFC 5646), whatever a file writes, and their own names."""
+
+from __future__ import annotations
+
+import langcodes
+
+UNKNOWN = "und"
+
+_NAMES = (
+    "ab Аԥсшәа · am አማርኛ · ar العربية · as অসমীয়া · az Azərbaycan · be Беларуская · bg Български · "
+    "bn বাংলা · bo བོད་སྐད་ · br Brezhoneg · bs Bosanski · ca Català · ce Нохчийн · co Corsu · "
+    "cs Čeština · cy Cymraeg · da Dansk · de Deutsch · el Ελληνικά · en English · eo Esperanto · "
+    "es Español · et Eesti · eu Euskara · fa فارسی · ff Pulaar · fi Suomi · fil Filipino · "
+    "fo Føroyskt · fr Français · fy Frysk · ga Gaeilge · gd Gàidhlig · gl Galego · gu ગુજરાતી · "
+    "haw ʻŌlelo Hawaiʻi · he עברית · hi हिन्दी · hr Hrvatski · ht Kreyòl Ayisyen · hu Magyar · "  # noqa: RUF001 - a letter of these languages
+    "hy Հայերեն · id Bahasa Indonesia · is Íslenska · it Italiano · ja 日本語 · jv Jawa · ka ქართული · "
+    "kk Қазақ тілі · km ខ្មែរ · kn ಕನ್ನಡ · ko 한국어 · ku Kurdî · ky Кыргызча · la Latina · "
+    "lb Lëtzebuergesch · lo ລາວ · lt Lietuvių · lv Latviešu · mk Македонски · ml മലയാളം · "
+    "mn Монгол · mr मराठी · ms Bahasa Malaysia · mt Malti · my မြန်မာ · nb Norsk bokmål · "
+    "ne नेपाली · nl Nederlands · nn Norsk nynorsk · no Norsk · oc Occitan · pa ਪੰਜਾਬੀ · pl Polski · "
+    "ps پښتو · pt Português · pt-BR Português (Brasil) · qu Runasimi · rm Rumantsch · ro Română · "
+    "ru Русский · sc Sardu · sd سنڌي · se Davvisámegiella · si සිංහල · sk Slovenčina · "
+    "sl Slovenščina · so Soomaali · sq Shqip · sr Српски · sr-Latn Srpski · sv Svenska · "
+    "sw Kiswahili · ta தமிழ் · te తెలుగు · tg Тоҷикӣ · th ไทย · tr Türkçe · tt Татар · ug ئۇيغۇرچە · "
+    "uk Українська · ur اردو · uz O‘zbek · vi Tiếng Việt · xh IsiXhosa · yi ייִדיש · yo Èdè Yorùbá · "  # noqa: RUF001 - a letter of these languages
+    "yue 粵語 · zh 中文 · zh-Hans 简体中文 · zh-Hant 繁體中文 · zu isiZulu · es-419 Español (Latinoamérica)"
+)
+_OWN = {tag: name for tag, _, name in (entry.partition(" ") for entry in _NAMES.split(" · "))}
+_FREE = {"zxx", "mis", "mul", "qaa", UNKNOWN}
+# Codes that name no language; qaa is what broadcasters write for "the original one".
+
+
+def language_tag(code: str) -> str:
+    """The code as a BCP 47 tag in its usual spelling: "eng" and "EN" are "en"; "und" for what names no language."""
+    try:
+        tag = langcodes.standardize_tag(code.strip().replace("_", "-"))
+        known = langcodes.Language.get(tag, normalize=False)
+    except (ValueError, AttributeError):
+        return UNKNOWN
+    return UNKNOWN if not known.language or known.language in _FREE or not known.is_valid() else tag
+
+
+def own_name(tag: str) -> str:
+    """How the language's speakers call it; the tag where that is not known here, nothing for "und"."""
+    if tag == UNKNOWN:
+        return ""
+    base, _, place = tag.partition("-")
+    if tag in _OWN or base not in _OWN:
+        return _OWN.get(tag, tag)
+    return f"{_OWN[base]} ({place})"
