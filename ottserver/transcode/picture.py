@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from av.filter import Graph
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from av.filter.context import FilterContext
     from av.video.frame import VideoFrame
 
     from ottserver.media import VideoStream
+    from ottserver.transcode.models import Rung
 
 PIXEL_FORMAT = "yuv420p"
 BT709 = 1
@@ -28,6 +32,27 @@ _HDR = {"smpte2084", "arib-std-b67"}
 def converter(video: VideoStream, width: int, height: int, threads: int) -> Converter:
     """The converter of a source to a size, kept for the next segments: tone mapping takes seconds to prepare."""
     return Converter(video, width, height, threads)
+
+
+def cascade(video: VideoStream, rungs: Sequence[Rung], threads: int) -> dict[str, tuple[str | None, Converter]]:
+    """For each rung, highest first, what its pictures are made from: the rung above it, or the source, and how.
+
+    Scaling in steps takes two thirds of the time. Which steps a rung is made in does not depend on which others are
+    made with it, so a segment is the same whoever makes it. High dynamic range is brought down at each rung's own size.
+    """
+    chosen: dict[str, tuple[str | None, Converter]] = {}
+    above: str | None = None
+    plain = replace(video, rotation=0, color_transfer="bt709", color_primaries="bt709")
+    for rung in sorted(rungs, key=lambda rung: -rung.width * rung.height):
+        source = video if above is None else plain
+        chosen[rung.name] = above, converter(source, rung.width, rung.height, threads)
+        if not _is_wide(video):
+            above = rung.name
+    return chosen
+
+
+def _is_wide(video: VideoStream) -> bool:
+    return video.color_transfer in _HDR or video.color_primaries == "bt2020"
 
 
 class Converter:
@@ -78,7 +103,7 @@ class Converter:
         if frame.colorspace != _RGB and not frame.format.is_rgb:
             small = frame.height <= _SD_HEIGHT and frame.width <= _SD_WIDTH
             options.append(f"in_color_matrix={_MATRIX.get(frame.colorspace, 'smpte170m' if small else 'bt709')}")
-        if self._video.color_transfer in _HDR or self._video.color_primaries == "bt2020":
+        if _is_wide(self._video):
             transfer = self._video.color_transfer if self._video.color_transfer in _HDR else "bt709"
             options.append(f"in_primaries=bt2020:in_transfer={transfer}")
             options.append("out_primaries=bt709:out_transfer=bt709:intent=perceptual")

@@ -20,11 +20,11 @@ from ottserver.transcode.decode import numbered_frames
 from ottserver.transcode.leash import UNBOUND
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import REORDER_DELAY, Fragment
-from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, converter
+from ottserver.transcode.picture import BT709, LIMITED, PIXEL_FORMAT, cascade
 from ottserver.transcode.plan import grid_of, video_bandwidth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from av.packet import Packet
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from ottserver.transcode.grid import Grid
     from ottserver.transcode.leash import Unbound
     from ottserver.transcode.models import EncodingPlan, Rung
+    from ottserver.transcode.picture import Converter
 
 _TIGHTER, _TRIES = 0.7, 5
+_LOOK_AHEAD = 20
 _BLACK = {0: 16, 1: 128, 2: 128}
 _INIT_FRAMES = 3
 
@@ -68,6 +70,8 @@ class RungEncoder:
             "g": "9999",
             "keyint_min": "1",
             "sc_threshold": "0",
+            # Twice the preset's: 2 % fewer bits at equal XPSNR for no more time.
+            "rc-lookahead": str(_LOOK_AHEAD),
             "forced-idr": "1",
             "bf": "3",
             "b-pyramid": "normal",
@@ -176,12 +180,27 @@ def _encode(
     threads: int,
     leash: Unbound,
 ) -> None:
-    rungs = [encoder.rung for encoder in encoders]
-    scalers = [converter(plan.report.video, rung.width, rung.height, threads) for rung in rungs]
+    wanted = {encoder.rung.name: encoder for encoder in encoders}
+    steps = _steps(cascade(plan.report.video, plan.rungs, threads), set(wanted))
     for number, frame in pictures:
         leash.check()
-        for rung, encoder, scaler in zip(rungs, encoders, scalers, strict=True):
-            encoder.add(number, black(rung.width, rung.height) if frame is None else scaler.convert(frame))
+        made: dict[str | None, VideoFrame] = {}
+        for name, above, scaler in steps:
+            if frame is not None:
+                made[name] = scaler.convert(made.get(above, frame))
+            if (encoder := wanted.get(name)) is not None:
+                encoder.add(number, made[name] if name in made else black(encoder.rung.width, encoder.rung.height))
+
+
+def _steps(
+    chosen: Mapping[str, tuple[str | None, Converter]], wanted: set[str]
+) -> list[tuple[str, str | None, Converter]]:
+    """The conversions that the wanted rungs need, in order."""
+    needed: set[str | None] = set(wanted)
+    for name, (above, _) in reversed(list(chosen.items())):
+        if name in needed:
+            needed.add(above)
+    return [(name, above, scaler) for name, (above, scaler) in chosen.items() if name in needed]
 
 
 def _smaller(

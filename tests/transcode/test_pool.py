@@ -108,3 +108,12 @@ async def test_background_worker_without_work_gives_its_memory_back(monkeypatch:
             assert len(working) == 2
             await asyncio.to_thread(wait_until_resting, pool, working)
             await asyncio.to_thread(wait_until_gone, [pid for pid in working if pid not in pool.pids()])
+
+
+async def test_background_worker_runs_only_where_nobody_else_wants_the_processor() -> None:
+    pool = Pool(lanes={"urgent": (1, 0, 1), "background": (1, 19, 1)}, timeout_seconds=30)
+    async with pool.running():
+        with pytest.raises(JobFailed):
+            await pool.run("background", Job("init", {"plan": "no plan"}))
+        policies = {os.sched_getscheduler(pid) for pid in pool.pids()}
+        assert policies == {os.SCHED_OTHER, os.SCHED_IDLE}
