@@ -77,6 +77,8 @@ class AudioStream:
     time_base: str
     start: int
     """Timestamp of the first sample, in the stream's ticks."""
+    positions: tuple[str, ...] = ()
+    """Where each channel sounds from, in FFmpeg's names such as "FL" and "LFE"; "" where nothing says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ class TranscodeSettings(_Section):
     ladder: Annotated[tuple[RungSettings, ...], Field(min_length=1, max_length=12)]
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
     audio_bitrate: Annotated[int, Field(ge=32_000, le=512_000)]
+    surround_bitrate: Annotated[int, Field(ge=96_000, le=1_536_000)]
     urgent_workers: Annotated[int, Field(ge=1, le=64)]
     background_workers: Annotated[int, Field(ge=0, le=256)] = os.cpu_count() or 1
     """At the lowest priority, so one for each processor."""

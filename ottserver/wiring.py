@@ -58,6 +58,7 @@ def encoder_settings(settings: Settings) -> EncoderSettings:
         ladder=tuple(LadderStep(**rung.model_dump()) for rung in given.ladder),
         preset=given.preset,
         audio_bitrate=given.audio_bitrate,
+        surround_bitrate=given.surround_bitrate,
         urgent_workers=given.urgent_workers,
         background_workers=given.background_workers,
         job_timeout_seconds=given.job_timeout_seconds,

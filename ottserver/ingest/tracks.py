@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from av.stream import Disposition
 
+from ottserver.backends.ffmpeg.layouts import positions
 from ottserver.ingest.cadence import rational
 from ottserver.media import AudioStream, Chapter, SubtitleStream
 
@@ -30,8 +31,10 @@ def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
     playable = [
         stream
         for stream in container.streams.audio
-        if stream.codec_context is not None and 0 < stream.sample_rate <= _MAX_RATE and stream.channels
-    ][:_MOST]
+        if stream.codec_context is not None and 0 < stream.sample_rate <= _MAX_RATE
+    ]
+    places = {stream.index: positions(stream.codec_context) for stream in playable}
+    playable = [stream for stream in playable if places[stream.index]][:_MOST]
     chosen = next((stream for stream in playable if stream.disposition & Disposition.default), None)
     chosen = chosen or next(iter(playable), None)
     return tuple(
@@ -39,13 +42,14 @@ def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
             index=stream.index,
             codec=stream.codec_context.codec.canonical_name,
             sample_rate=stream.sample_rate,
-            channels=stream.channels,
-            layout=stream.layout.name,
+            channels=len(places[stream.index]),
+            layout="+".join(places[stream.index]),
             language=_language(stream),
             title=_title(stream),
             default=stream is chosen,
             time_base=rational(stream.time_base or Fraction(1, stream.sample_rate)),
             start=stream.start_time or 0,
+            positions=places[stream.index],
         )
         for stream in playable
     )

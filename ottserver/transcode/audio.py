@@ -1,4 +1,4 @@
-"""Audio segments: stereo AAC-LC in fragmented MP4. Children only.
+"""Audio segments: AAC-LC, stereo or 5.1, in fragmented MP4. Children only.
 
 Each segment is encoded afresh with what sounds before and after it, and only the packets inside it are kept: with 16
 frames of pre-roll the seams are as good as those of an encoding in one piece.
@@ -13,7 +13,9 @@ import av
 import numpy as np
 
 from ottserver.transcode.codecs import aac_codecs
+from ottserver.transcode.downmix import LAYOUTS
 from ottserver.transcode.grid import AAC_FRAME
+from ottserver.transcode.limiter import REACH, limited
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import Fragment
 from ottserver.transcode.pcm import Pcm
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
+    from av.packet import Packet
 
     from ottserver.transcode.downmix import Samples
     from ottserver.transcode.models import EncodingPlan, Track
@@ -31,13 +35,18 @@ if TYPE_CHECKING:
 PRE_ROLL = 16
 """AAC frames encoded before a segment's first and thrown away."""
 _POST_ROLL = 1
+_CODER = {"aac_coder": "twoloop"}
+# `fast` is three times as fast (232x real time instead of 76x in stereo, 94x instead of 36x in 5.1) and better with
+# most sound (SNR of 30 s of a film 35 dB instead of 26, noise per third octave 6 dB lower), but a loud pure tone
+# overflows its quantiser: 9 to 12 dB SNR at nine tenths of full scale, where this one has 38 to 69 dB.
 _LESS = 0.85
 _LEAST = 0.3
 
 
 def audio_init(track: Track) -> InitSegment:
-    """The track's init segment: it depends on the sample rate only."""
-    init, _, extradata = _encode(track, np.zeros((2, 2 * AAC_FRAME), np.float32), -AAC_FRAME, (0, AAC_FRAME), 1.0)
+    """The track's init segment: it depends on the sample rate, the channels and the bit rate only."""
+    silence = np.zeros((track.channels, AAC_FRAME), np.float32)
+    init, _, extradata = fragment(track, encoded(track, silence, 0)[-1:])
     return InitSegment(track.name, aac_codecs(extradata), init)
 
 
@@ -49,43 +58,57 @@ def audio_segments(
     Raises `av.error.FFmpegError` or `OSError` when the source cannot be read at all.
     """
     bounds = grid_of(plan).audio_boundaries(track.sample_rate)
-    base = bounds[first] - PRE_ROLL * AAC_FRAME
-    samples = Pcm(path, plan, track).read(base, bounds[first + count] + _POST_ROLL * AAC_FRAME)
-    np.clip(samples, -1.0, 1.0, out=samples)
+    base, last = bounds[first] - PRE_ROLL * AAC_FRAME, bounds[first + count] + _POST_ROLL * AAC_FRAME
+    samples = limited(Pcm(path, plan, track).read(base - REACH, last + REACH))
     for index in range(first, first + count):
         start, end = bounds[index], bounds[index + 1]
         at = start - PRE_ROLL * AAC_FRAME
         part = samples[:, at - base : end + _POST_ROLL * AAC_FRAME - base]
         most = audio_bandwidth(track) * Fraction(end - start, track.sample_rate)
         share = 1.0
-        init, media, _ = _encode(track, part, at, (start, end), share)
+        init, media, _ = fragment(track, _within(encoded(track, part, at), start, end))
         while len(media) * 8 > most and share > _LEAST:
             share *= _LESS
-            init, media, _ = _encode(track, part, at, (start, end), share)
+            init, media, _ = fragment(track, _within(encoded(track, part, at, share), start, end))
         yield index, init, media
 
 
-def _encode(
-    track: Track, samples: Samples, position: int, span: tuple[int, int], share: float
-) -> tuple[bytes, bytes, bytes]:
-    """Init segment, media segment and configuration for the packets of `span`; `samples` begin at `position`."""
-    time_base = Fraction(1, track.sample_rate)
-    fragment = Fragment(track.sample_rate)
-    stream: AudioStream = fragment.container.add_stream("aac", rate=track.sample_rate)
-    stream.layout, stream.format, stream.time_base = "stereo", "fltp", time_base
-    stream.bit_rate = round(track.bitrate * share)
+def encoded(track: Track, samples: Samples, position: int, share: float = 1.0) -> list[Packet[AudioStream]]:
+    """All packets of the samples, of which the first is at `position`, at a share of the track's bit rate."""
+    context: AudioCodecContext = av.CodecContext.create("aac", "w")
+    time_base, layout = Fraction(1, track.sample_rate), LAYOUTS[track.channels]
+    context.options = dict(_CODER)
+    context.sample_rate, context.layout, context.format = track.sample_rate, layout, "fltp"
+    context.time_base, context.bit_rate = time_base, round(track.bitrate * share)
     packets = []
     for offset in range(0, samples.shape[1], AAC_FRAME):
         block = np.ascontiguousarray(samples[:, offset : offset + AAC_FRAME])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = track.sample_rate, position + offset, time_base
-        packets += stream.encode(frame)
-    packets += stream.encode(None)
-    kept = [packet for packet in packets if packet.pts is not None and span[0] <= packet.pts < span[1]]
-    if len(kept) * AAC_FRAME != span[1] - span[0]:
-        message = f"the audio encoder gave {len(kept)} frames for {(span[1] - span[0]) // AAC_FRAME}"
-        raise RuntimeError(message)
+        packets += context.encode(frame)
+    return packets + context.encode(None)
+
+
+def fragment(track: Track, packets: list[Packet[AudioStream]]) -> tuple[bytes, bytes, bytes]:
+    """Init segment, media segment and configuration (ISO/IEC 14496-3) of packets in the track's time base.
+
+    The init segment is the same for all: it speaks of the bit rate that was asked for, not of what was taken.
+    """
+    made = Fragment(track.sample_rate)
+    stream: AudioStream = made.container.add_stream("aac", rate=track.sample_rate)
+    stream.layout, stream.format, stream.time_base = LAYOUTS[track.channels], "fltp", Fraction(1, track.sample_rate)
+    stream.bit_rate = track.bitrate
+    made.container.start_encoding()
     extradata = bytes(stream.codec_context.extradata or b"")
-    for packet in kept:
-        fragment.add(packet)
-    return (*fragment.close(), extradata)
+    for packet in packets:
+        packet.stream = stream
+        made.add(packet)
+    return (*made.close(), extradata)
+
+
+def _within(packets: list[Packet[AudioStream]], start: int, end: int) -> list[Packet[AudioStream]]:
+    kept = [packet for packet in packets if packet.pts is not None and start <= packet.pts < end]
+    if len(kept) * AAC_FRAME != end - start:
+        message = f"the audio encoder gave {len(kept)} frames for {(end - start) // AAC_FRAME}"
+        raise RuntimeError(message)
+    return kept

@@ -33,6 +33,7 @@ class EncoderSettings:
     ladder: tuple[LadderStep, ...]
     preset: str = "veryfast"
     audio_bitrate: int = 128_000
+    surround_bitrate: int = 384_000
     urgent_workers: int = 1
     background_workers: int = 1
     job_timeout_seconds: float = 120.0
@@ -56,7 +57,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One audio rendition to make: stereo AAC-LC."""
+    """One audio rendition to make: AAC-LC, stereo or 5.1."""
 
     name: str
     stream: int
@@ -67,6 +68,7 @@ class Track:
     language: str
     label: str
     default: bool
+    channels: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Stereo samples of a source's audio track from any place on, always the same ones for the same place. Children only.
+"""Samples, stereo or 5.1, of a source's audio track, always the same ones for the same place. Children only.
 
 Positions are samples counted from the film's first picture; what the source does not have is silence.
 """
@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets
-from ottserver.transcode.downmix import Stereo
+from ottserver.transcode.downmix import LAYOUTS, Mixer
 from ottserver.transcode.grid import nearest
 from ottserver.transcode.placing import placed
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.audio.frame import AudioFrame
     from av.container import InputContainer
 
     from ottserver.transcode.downmix import Samples
@@ -47,7 +48,7 @@ class Pcm:
         self._begin = stream.start * self._time_base - self._origin
 
     def read(self, start: int, end: int) -> Samples:
-        """Samples `start` up to `end` at the track's own rate, shape (2, end - start), full scale is 1.0.
+        """Samples `start` up to `end` at the track's own rate, shape (channels, end - start), full scale is 1.0.
 
         Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
         """
@@ -58,8 +59,9 @@ class Pcm:
         period = source // gcd(source, target)
         first = (start * source // target - _RESAMPLER_REACH) // period * period
         last = ceil(Fraction(end * source, target)) + _RESAMPLER_REACH
-        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=target)
-        frame = av.AudioFrame.from_ndarray(self._source(first, last), format="fltp", layout="stereo")
+        layout = LAYOUTS[self._track.channels]
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=target)
+        frame = av.AudioFrame.from_ndarray(self._source(first, last), format="fltp", layout=layout)
         frame.sample_rate = source
         blocks = [block.to_ndarray() for block in (*resampler.resample(frame), *resampler.resample(None))]
         skip = start - first * target // source
@@ -67,7 +69,7 @@ class Pcm:
 
     def _source(self, start: int, end: int) -> Samples:
         """The same at the source's rate."""
-        samples = np.zeros((2, end - start), np.float32)
+        samples = np.zeros((self._track.channels, end - start), np.float32)
         for position, block in self._from(start):
             if position >= end:
                 break
@@ -106,7 +108,7 @@ class Pcm:
 
     def _stamped(self, container: InputContainer) -> Iterator[tuple[int | None, Samples]]:
         rate = self._track.source_rate
-        stereo = Stereo(rate)
+        mixer = Mixer(rate, self._track.channels)
         stream = container.streams[self._track.stream]
         context = stream.codec_context
         for packet in packets(container, stream):
@@ -115,6 +117,9 @@ class Pcm:
             except av.error.FFmpegError:
                 # What cannot be decoded is left out and becomes silence.
                 continue
-            for frame in frames:
-                stamp = None if frame.pts is None else nearest((frame.pts * frame.time_base - self._origin) * rate)
-                yield stamp, stereo.convert(frame)
+            yield from [(self._stamp(frame), mixer.convert(frame)) for frame in frames]
+
+    def _stamp(self, frame: AudioFrame) -> int | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return nearest((frame.pts * frame.time_base - self._origin) * self._track.source_rate)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from ottserver.media import AudioStream, Extras, Presentation, Rendition, SourceReport
+from ottserver.media import Extras, Presentation, Rendition, SourceReport
 from ottserver.transcode.grid import AAC_FRAME, Grid
 from ottserver.transcode.ladder import ladder
 from ottserver.transcode.models import ENCODER_VERSION, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
+from ottserver.transcode.tracks import tracks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,6 @@ PLAN: TypeAdapter[EncodingPlan] = TypeAdapter(EncodingPlan)
 EXTRAS: TypeAdapter[Extras] = TypeAdapter(Extras)
 PRESENTATION: TypeAdapter[Presentation] = TypeAdapter(Presentation)
 
-_AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
 _VBV_START = 0.9
 # How full x264's decoder buffer is when a segment begins, all of which the segment may spend at once.
 _AVERAGE_SHARE = 0.6
@@ -37,12 +37,11 @@ _BYTES_PER_FRAGMENT = 256
 
 def make_plan(report: SourceReport, settings: EncoderSettings) -> EncodingPlan:
     """The rungs, tracks and segment lengths of a source."""
-    audio = sorted(report.audio, key=lambda stream: not stream.default)
     return EncodingPlan(
         report=report,
         segment_seconds=settings.segment_seconds,
         rungs=ladder(report.video, settings.ladder, settings.preset),
-        tracks=tuple(_track(number, stream, settings.audio_bitrate) for number, stream in enumerate(audio)),
+        tracks=tracks(report.audio, settings),
     )
 
 
@@ -67,23 +66,6 @@ def leads(plan: EncodingPlan) -> tuple[int, ...]:
     if not keys:
         return ()
     return tuple(start - keys[max(0, bisect_right(keys, start) - 1)] for start in grid_of(plan).starts[:-1])
-
-
-def _track(number: int, stream: AudioStream, bitrate: int) -> Track:
-    rate = stream.sample_rate
-    if rate not in _AAC_RATES:
-        rate = 44100 if rate % 44100 == 0 else 48000
-    return Track(
-        name=f"a{number}",
-        stream=stream.index,
-        source_rate=stream.sample_rate,
-        sample_rate=rate,
-        # AAC-LC has no use for more than some five bits a sample pair, and 8 kHz cannot carry 128 kbit/s at all.
-        bitrate=min(bitrate, 5 * rate),
-        language=stream.language,
-        label=stream.title,
-        default=number == 0,
-    )
 
 
 def presentation_id(plan: EncodingPlan, sha256: str) -> str:
@@ -159,7 +141,7 @@ def _audio(track: Track, grid: Grid, codecs: str) -> Rendition:
         timescale=track.sample_rate,
         boundaries=grid.audio_boundaries(track.sample_rate),
         sample_rate=track.sample_rate,
-        channels=2,
+        channels=track.channels,
         language=track.language,
         label=track.label,
         default=track.default,

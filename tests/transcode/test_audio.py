@@ -143,6 +143,7 @@ def test_each_track_is_a_rendition_with_its_language(tmp_path: Path) -> None:
         ("a0", "eng", True),
         ("a1", "hin", False),
         ("a2", "und", False),
+        ("a1s", "hin", False),
     ]
 
 

@@ -1,0 +1,62 @@
+"""Which audio renditions a source is offered in: stereo for every track, and 5.1 beside it where the source has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ottserver.transcode.models import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ottserver.media import AudioStream
+    from ottserver.transcode.models import EncoderSettings
+
+_AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
+_SURROUND = 6
+_BITS_PER_SAMPLE = 2.5
+# AAC-LC has no use for more in a channel, and 8 kHz cannot carry 128 kbit/s at all.
+
+
+def tracks(streams: Sequence[AudioStream], settings: EncoderSettings) -> tuple[Track, ...]:
+    """The tracks to make, the default one first: "a0", "a1" … in stereo, then "a0s" … in 5.1."""
+    ordered = sorted(streams, key=lambda stream: not stream.default)
+    stereo = [_stereo(number, stream, settings.audio_bitrate) for number, stream in enumerate(ordered)]
+    surround = [
+        replace(
+            track,
+            name=f"{track.name}s",
+            channels=_SURROUND,
+            bitrate=_bitrate(settings.surround_bitrate, track.sample_rate, _SURROUND),
+        )
+        for track, stream in zip(stereo, ordered, strict=True)
+        if has_surround(stream)
+    ]
+    return (*stereo, *surround)
+
+
+def has_surround(stream: AudioStream) -> bool:
+    """Whether the track has all that 5.1 has: front pair, centre, LFE and a pair of surrounds."""
+    places = set(stream.positions)
+    return {"FL", "FR", "FC", "LFE"} <= places and ({"SL", "SR"} <= places or {"BL", "BR"} <= places)
+
+
+def _stereo(number: int, stream: AudioStream, bitrate: int) -> Track:
+    rate = stream.sample_rate
+    if rate not in _AAC_RATES:
+        rate = 44100 if rate % 44100 == 0 else 48000
+    return Track(
+        name=f"a{number}",
+        stream=stream.index,
+        source_rate=stream.sample_rate,
+        sample_rate=rate,
+        bitrate=_bitrate(bitrate, rate, 2),
+        language=stream.language,
+        label=stream.title,
+        default=number == 0,
+    )
+
+
+def _bitrate(bitrate: int, rate: int, channels: int) -> int:
+    return min(bitrate, round(_BITS_PER_SAMPLE * rate * channels))
