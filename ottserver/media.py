@@ -8,6 +8,7 @@ Frame rates and time bases are exact rationals, written "24000/1001"; times in t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -159,6 +160,11 @@ class Rendition:
     def segments(self) -> int:
         """How many media segments there are."""
         return len(self.boundaries) - 1
+
+    def index_at(self, seconds: float) -> int:
+        """Which segment shows that second of the film; the first before its beginning, the last after its end."""
+        at = bisect_right(self.boundaries, seconds * self.timescale) - 1
+        return min(max(at, 0), self.segments - 1)
 
 
 @dataclass(frozen=True, slots=True)

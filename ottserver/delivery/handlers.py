@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
@@ -24,7 +25,7 @@ _BASE = "/media/{ticket}/{video}"
 _INSIDE = f"{_BASE}/{{presentation}}/{{rendition}}"
 _ANYTHING = "/media/{address:.*}"
 _ERRORS = (403, 404, 412, 416, 503)
-_EXPOSED = "Accept-Ranges, Content-Length, Content-Range, ETag, Retry-After, X-Request-Id"
+_EXPOSED = "Accept-Ranges, CMSD-Dynamic, Content-Length, Content-Range, ETag, Retry-After, X-Request-Id"
 
 
 class Cors:
@@ -74,9 +75,14 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
 
     async def media(call: Call[Any, Any]) -> web.StreamResponse:
         request = call.request
+        waited = None
         try:
             ticket, inside = delivery.admit(request.rel_url.raw_path)
-            body = delivery.cached(ticket, inside) or await delivery.body(ticket, inside)
+            body = delivery.cached(ticket, inside)
+            if body is None:
+                begun = perf_counter()
+                body = await delivery.body(ticket, inside)
+                waited = perf_counter() - begun
         except OttError as error:
             response = from_error(error)
         else:
@@ -84,6 +90,9 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
             response = _manifest(body) if manifest else _segment(request, body)
             if request.method == hdrs.METH_GET:
                 (metrics.manifest_bytes if manifest else metrics.segment_bytes).inc(response.content_length or 0)
+            if waited is not None and not manifest:
+                # So that a player does not take the time of encoding for a slow line (CTA-5006, response delay).
+                response.headers["CMSD-Dynamic"] = f'"ottserver";rd={round(waited * 1000)}'
         response.headers.update(cors.headers(request.headers.get(hdrs.ORIGIN)))
         return response
 

@@ -63,6 +63,16 @@ class SubtitleTrack(BaseModel):
     hearing_impaired: bool
 
 
+class StartQuality(BaseModel):
+    """With what a player does well to begin: the height class whose pictures come at once, and a line that carries it.
+
+    `bandwidth` is in bits a second. A player that knows its line to be slower begins lower.
+    """
+
+    height: int
+    bandwidth: int
+
+
 class PlayAnswer(BaseModel):
     """A session that has begun, with all that a player needs. Whoever has its addresses can play them."""
 
@@ -73,6 +83,7 @@ class PlayAnswer(BaseModel):
     resume_at: float
     duration_seconds: float
     max_height: int
+    start: StartQuality
     subtitles: list[SubtitleTrack] = []
     thumbnails_url: str | None = None
     next: NextVideo | None = None
@@ -206,6 +217,7 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
         resume_at=play.resume_at,
         duration_seconds=play.session.duration_seconds,
         max_height=play.max_height,
+        start=StartQuality(height=play.start.height, bandwidth=play.start.bandwidth),
         subtitles=[
             SubtitleTrack(
                 name=track.name,

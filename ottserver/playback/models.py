@@ -80,6 +80,16 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """What a player does well to begin with; from there on its own measurements decide."""
+
+    height: int
+    """Height class whose first picture needs no encoding, or the least."""
+    bandwidth: int
+    """The line to assume, in bits a second: enough for that class with its sound."""
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """A session that has begun."""
 
@@ -88,6 +98,7 @@ class Play:
     resume_at: float
     max_height: int
     video: Video
+    start: Start
     subtitles: tuple[TextTrack, ...] = ()
     """Those that can be shown by now."""
 

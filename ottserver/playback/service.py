@@ -17,6 +17,7 @@ from ottserver.clock import rfc3339, utcnow
 from ottserver.errors import Busy, Conflict, Gone, NotFound, PaymentRequired
 from ottserver.ids import new_id
 from ottserver.playback.models import NOTICED_SECONDS, Play, Session, device_name
+from ottserver.playback.start import first_quality
 from ottserver.playback.store import HistoryStore, SessionStore
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Presentations(Protocol):
 
     async def extras(self, presentation_id: str) -> Extras:
         """What there is beside its segments by now."""
+        ...
+
+    async def prompt(self, presentation_id: str, seconds: float) -> frozenset[str]:
+        """Names of the video rungs that play at that second of the film without any encoding."""
         ...
 
 
@@ -164,7 +169,9 @@ class PlaybackService:
             max_height=entitlement.max_height,
         )
         extras = await self._presentations.extras(presentation.id)
-        return Play(session, ticket, resume_at, entitlement.max_height, video, extras.shown)
+        prompt = await self._presentations.prompt(presentation.id, resume_at)
+        start = first_quality(presentation, entitlement.max_height, prompt)
+        return Play(session, ticket, resume_at, entitlement.max_height, video, start, extras.shown)
 
     async def _playable(self, video: Video) -> Presentation:
         if video.status == "failed":

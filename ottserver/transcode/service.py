@@ -267,6 +267,15 @@ class TranscodeService:
         await self._studio.list(title)
         return title.map.counts()
 
+    async def prompt(self, presentation_id: str, seconds: float) -> frozenset[str]:
+        """Names of the video rungs that play at that second of the film without any encoding."""
+        title = await self._title(presentation_id)
+        if title is None:
+            return frozenset()
+        rungs = title.presentation.video
+        there = await asyncio.gather(*(self._studio.has(title, rung.name, rung.index_at(seconds)) for rung in rungs))
+        return frozenset(rung.name for rung, has in zip(rungs, there, strict=True) if has or rung.copied)
+
     async def init(self, presentation_id: str, rendition: str) -> bytes:
         """The init segment of a rendition. Raises `NotFound`, or `Busy` when it is lost and cannot be made again."""
         title, chosen = await self._rendition(presentation_id, rendition)

@@ -105,6 +105,13 @@ class Studio:
         title.add(rendition, index)
         return data
 
+    async def has(self, title: Title, rendition: str, index: int) -> bool:
+        """Whether a segment is in the blob store."""
+        if title.map.is_ready(rendition, index):
+            return True
+        info = await self._blobs.info(segment_key(title.id, rendition, index))
+        return info is not None and info.size > 0
+
     async def stored(self, key: str) -> bytes:
         """The blob's bytes; none when it is missing, or empty, which is what a power cut may leave of a new file."""
         try:

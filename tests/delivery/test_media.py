@@ -46,6 +46,17 @@ async def test_segment_comes_whole_and_may_be_kept_for_ever(stage: Stage) -> Non
     assert "Transfer-Encoding" not in response.headers
 
 
+async def test_a_segment_says_how_long_it_was_waited_for_only_where_it_was(stage: Stage) -> None:
+    stage.segments.gate.clear()
+    asyncio.get_running_loop().call_later(0.25, stage.segments.gate.set)
+    first = await stage.client.get(stage.url(SEGMENT))
+    server, _, delay = first.headers["CMSD-Dynamic"].partition(";rd=")
+    assert server == '"ottserver"'
+    assert 200 <= int(delay) < 10_000
+    assert "CMSD-Dynamic" not in (await stage.client.get(stage.url(SEGMENT))).headers
+    assert "CMSD-Dynamic" not in (await stage.client.get(stage.url("master.m3u8"))).headers
+
+
 async def test_audio_and_init_have_their_types(stage: Stage) -> None:
     response = await stage.client.get(stage.url("{p}/a0/init.mp4"))
     assert (response.status, response.headers["Content-Type"]) == (200, "audio/mp4")

@@ -63,6 +63,9 @@ class House:
 
     videos: dict[str, Video] = field(default_factory=dict)
     plans: dict[str, Entitlement] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
+    """Rungs of which segments exist, up to the second `made_until`."""
+    made_until: float = FILM_SECONDS
 
     def add_film(self, title: str = "Big Buck Bunny") -> str:
         video = Video(new_id(), title, "playable", presentation_id=FILM.id)
@@ -92,6 +95,9 @@ class House:
 
     async def extras(self, presentation_id: str) -> Extras:
         return BESIDE if presentation_id == FILM.id else Extras()
+
+    async def prompt(self, presentation_id: str, seconds: float) -> frozenset[str]:
+        return self.made if presentation_id == FILM.id and seconds < self.made_until else frozenset()
 
     async def authenticate(self, token: str) -> Principal:
         """The token is "account:session"."""

@@ -117,7 +117,12 @@ async def test_restart_goes_on_where_the_blob_store_says(room: Room) -> None:
     async with room.open() as opened:
         presentation = await planned(room, opened)
         kept = await opened.service.segment(presentation.id, "v480", 2)
+        second = presentation.video[0].boundaries[2] / presentation.video[0].timescale
+        assert await opened.service.prompt(presentation.id, second) == {"v480"}
+        assert await opened.service.prompt(presentation.id, 0) == frozenset()
         assert await opened.service.readiness(presentation.id) == {"v480": (1, 4), "a0": (0, 4)}
+    async with room.open() as opened:
+        assert await opened.service.prompt(presentation.id, second) == {"v480"}
     async with room.open(fill=True) as opened:
         await opened.fact(PresentationComplete)
         assert await opened.service.segment(presentation.id, "v480", 2) == kept

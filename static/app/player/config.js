@@ -1,7 +1,7 @@
 /**
  * How the engine behaves towards a server that makes segments at the moment they are asked for: it waits long and tries
- * again gently, starts with little buffered, asks for nothing before the place it was sent to, and begins with a modest
- * picture that the measured throughput then raises.
+ * again gently, starts with little buffered, asks for nothing before the place it was sent to, and begins with the
+ * picture that the server advises, which the measured throughput then raises.
  */
 
 /** A segment that has still to be encoded sends no byte for seconds: neither waiting time may be short. */
@@ -26,7 +26,8 @@ export const CONFIG = {
     bufferBehind: 40,
   },
   abr: {
-    defaultBandwidthEstimate: 1_600_000,
+    // The browser's guess would outrank the server's advice and what is known of the line: `adapt` weighs those.
+    useNetworkInformation: false,
     // On a near server a segment takes a few milliseconds; those measurements count too.
     cacheLoadThreshold: 2,
     restrictToElementSize: true,

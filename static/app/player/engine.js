@@ -1,3 +1,4 @@
+import { adapt } from "./adapt.js";
 import { CONFIG } from "./config.js";
 import { shaka } from "./shaka.js";
 
@@ -16,20 +17,22 @@ shaka.polyfill.installAll();
  * @param {HTMLVideoElement} video
  * @param {string} url of an MPD or a multivariant playlist
  * @param {number} startAt seconds
+ * @param {{height: number, bandwidth: number}} start the server's advice with which quality to begin
  * @param {{language: string, label: string, url: string}[]} subtitles as WebVTT files
  * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
  * @returns {{player: Player, close: () => Promise<void>}}
  */
-export function openEngine(video, url, startAt, subtitles, onFail) {
+export function openEngine(video, url, startAt, start, subtitles, onFail) {
   const player = new shaka.Player();
   player.configure(CONFIG);
+  const rest = adapt(player, start);
   player.addEventListener("error", (event) => {
     const error = Reflect.get(event, "detail");
     if (error?.severity === shaka.util.Error.Severity.CRITICAL) onFail(explain(error));
   });
   // For the console and for tests: the engine of the film on the page.
   Reflect.set(window, "ottPlayer", player);
-  const start = async () => {
+  const begin = async () => {
     await player.attach(video);
     await player.load(url, startAt);
     for (const track of subtitles) {
@@ -37,13 +40,13 @@ export function openEngine(video, url, startAt, subtitles, onFail) {
     }
     await video.play();
   };
-  start().catch((error) => {
+  begin().catch((error) => {
     if (error?.code === shaka.util.Error.Code.LOAD_INTERRUPTED) return;
     // The browser wants a click before there is sound: the play button is there for it.
     if (error instanceof DOMException) return;
     onFail(explain(error));
   });
-  return { player, close: () => player.destroy() };
+  return { player, close: () => (rest(), player.destroy()) };
 }
 
 /**

@@ -51,7 +51,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbou
     if (!element || !box || !controller) return;
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()));
-    const engine = openEngine(element, url, startAt, grant.subtitles ?? [], (failure) => {
+    const engine = openEngine(element, url, startAt, grant.start, grant.subtitles ?? [], (failure) => {
       if (!failure.expired || !onExpired(at())) onFail(failure);
     });
     setPlayer(engine.player);
