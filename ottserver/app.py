@@ -26,7 +26,7 @@ from ottserver.backends.cache import Cache, open_cache
 from ottserver.backends.database import Database, open_database
 from ottserver.billing import handlers as billing_http
 from ottserver.billing.service import BillingService
-from ottserver.catalog import admin as catalog_admin, handlers as catalog_http
+from ottserver.catalog import admin as catalog_admin, handlers as catalog_http, subtitles as catalog_subtitles
 from ottserver.catalog.browsing import Browsing
 from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
 from ottserver.catalog.usage import SourceUsage
@@ -269,6 +269,7 @@ def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
         ),
         *catalog_http.routes(rooms.browsing),
         *catalog_admin.routes(rooms.catalog, rooms.transcode),
+        *catalog_subtitles.routes(rooms.catalog, wiring.Subtitles(rooms.transcode.sidecars)),
         *ingest_http.routes(rooms.ingest),
         *pages.routes(Assets(ROOT / "static")),
     ]

@@ -15,14 +15,18 @@ from ottserver.playback.models import Video as PlayableVideo
 from ottserver.transcode import store as presentations
 from ottserver.transcode.models import EncoderSettings, LadderStep
 from ottserver.transcode.plan import EXTRAS, PRESENTATION
+from ottserver.transcode.sidecars import Words
 from ottserver.transcode.studio import artwork_key
 
 if TYPE_CHECKING:
     from ottserver.backends.database import Database
     from ottserver.catalog.service import CatalogService
+    from ottserver.catalog.subtitles import SubtitleWords
     from ottserver.ingest.models import Source
     from ottserver.ingest.service import IngestService
+    from ottserver.media import TextTrack
     from ottserver.settings import Settings
+    from ottserver.transcode.sidecars import Sidecars
 
 
 def account_settings(settings: Settings, secret: bytes) -> AccountSettings:
@@ -113,3 +117,21 @@ class PlayableVideos:
             reason=video.reason or "",
             presentation_id=video.presentation_id or "",
         )
+
+
+class Subtitles:
+    """What the catalog asks of transcode for subtitles that administrators bring."""
+
+    def __init__(self, sidecars: Sidecars) -> None:
+        """Ask `sidecars`."""
+        self._sidecars = sidecars
+
+    async def add(self, source_id: str, data: bytes, said: SubtitleWords) -> TextTrack:
+        """Add a file. Raises `Invalid` and `Conflict`."""
+        words = Words(said.language, said.label, said.default, said.forced, said.hearing_impaired)
+        track, _ = await self._sidecars.add(source_id, data, words)
+        return track
+
+    async def remove(self, source_id: str, name: str) -> None:
+        """Take a file away. Raises `NotFound`."""
+        await self._sidecars.remove(source_id, name)

@@ -19,8 +19,10 @@ from ottserver import logs
 from ottserver.app import Rooms, open_rooms, working_unless_served
 from ottserver.catalog.models import Details
 from ottserver.commands.common import Failure, run, takes_settings
-from ottserver.errors import OttError
+from ottserver.errors import Invalid, OttError
+from ottserver.ingest.beside import beside
 from ottserver.ingest.library import films, guess
+from ottserver.transcode.sidecars import MOST_BYTES, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +116,7 @@ async def _import_with(rooms: Rooms, path: Path, wishes: Wishes, progress: Progr
         title=wishes.title or guessed.title, description=wishes.description, year=None if wishes.title else guessed.year
     )
     video_id, created = await rooms.catalog.add_film(source.source_id, details)
+    subtitles = await _subtitles(rooms, source.source_id, path, progress)
     video = await rooms.catalog.video(video_id)
     if wishes.wait is not None:
         video = await _wait(rooms, video_id, wishes.wait, progress, task)
@@ -122,14 +125,39 @@ async def _import_with(rooms: Rooms, path: Path, wishes: Wishes, progress: Progr
         "title": video.details.title,
         "status": video.status,
         "reason": video.reason,
-        "path": os.fsencode(path).decode(errors="replace"),  # old disks have names that are not UTF-8; JSON is
+        "path": _utf8(path),
         "created": created,
+        "subtitles": subtitles,
     }
     with _bars_away(progress):
         click.echo(json.dumps(answer, ensure_ascii=False))
         if video.status == "failed":
             click.echo(f"ottserver: {path}: {video.reason}", err=True)
     return video
+
+
+async def _subtitles(rooms: Rooms, source_id: str, film: Path, progress: Progress) -> list[str]:
+    """Add the subtitle files that lie beside the film; their names. What is wrong with one is said, and no more."""
+    added = []
+    for one in await asyncio.to_thread(beside, film):
+        try:
+            if (await asyncio.to_thread(one.path.stat)).st_size > MOST_BYTES:
+                message = "It is too large for a subtitle file."
+                raise Invalid(message)
+            data = await asyncio.to_thread(one.path.read_bytes)
+            words = Words(one.language, one.label, one.default, one.forced, one.hearing_impaired)
+            await rooms.transcode.sidecars.add(source_id, data, words)
+            added.append(_utf8(one.path.name))
+        except (OttError, OSError) as error:
+            why = error.detail if isinstance(error, OttError) else f"It cannot be read: {error.strerror}."
+            with _bars_away(progress):
+                click.echo(f"ottserver: subtitles {_utf8(one.path)} were left out: {why}", err=True)
+    return added
+
+
+def _utf8(path: Path | str) -> str:
+    """The path as text: old disks have names that are not UTF-8; JSON is."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 async def _wait(rooms: Rooms, video_id: str, wait: Wait, progress: Progress, task: TaskID) -> Video:

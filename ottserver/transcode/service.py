@@ -23,6 +23,7 @@ from ottserver.transcode.models import InitSegment
 from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, extras_of, make_plan, present, presentation_id
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
+from ottserver.transcode.sidecars import Sidecars
 from ottserver.transcode.studio import Studio, artwork_key
 from ottserver.transcode.title import Title
 
@@ -63,6 +64,7 @@ class TranscodeService:
         self._studio = Studio(blobs, self.pool)
         self._demand = Demand(self._studio, limit=settings.queue_limit, left=self._left)
         self._scheduler = Scheduler(self._studio, self, self._demand.quiet, workers=settings.background_workers)
+        self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
 

@@ -102,3 +102,36 @@ def test_running_server_takes_up_the_encoding(start_server: StartServer, install
     done = server.run("import", *installation.options, str(film), "--wait", "complete")
     (line,) = lines(done.stdout)
     assert line["status"] == "complete"
+
+
+SRT = "1\n00:00:00,500 --> 00:00:01,000\nHello\n"
+
+
+def test_subtitles_beside_a_film_come_with_it_and_stay_through_backup_and_restore(
+    installation: Server, film: Path, tmp_path: Path
+) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(film, shelf / "Film.mp4")
+    (shelf / "Film.en.srt").write_text(SRT)
+    (shelf / "Film.de.forced.srt").write_bytes(SRT.replace("Hello", "Grüße").encode("cp1252"))
+    (shelf / "Film.fr.idx").write_text("# VobSub index file, v7\n")
+    done = installation.run("import", *installation.options, str(shelf), "--wait", "playable")
+    (line,) = lines(done.stdout)
+    assert line["subtitles"] == ["Film.de.forced.srt", "Film.en.srt"]
+    assert "Film.fr.idx were left out: It holds pictures of text" in done.stderr
+
+    (shelf / "Film.it.srt").write_text(SRT.replace("Hello", "Ciao"))
+    (shelf / "Film.en.srt").unlink()
+    again = installation.run("import", *installation.options, str(shelf))
+    (second,) = lines(again.stdout)
+    assert (second["video_id"], second["subtitles"]) == (line["video_id"], ["Film.de.forced.srt", "Film.it.srt"])
+    kept = sorted(path.read_text() for path in (installation.data / "blobs/subtitles").rglob("*.vtt"))
+    assert [text.splitlines()[-1] for text in kept] == ["Ciao", "Grüße", "Hello"]
+
+    archive = tmp_path / "all.tar"
+    installation.run("backup", *installation.options, str(archive))
+    other = Server(tmp_path / "other", options=installation.options)
+    other.run("restore", *other.options, str(archive))
+    restored = sorted(path.read_text() for path in (other.data / "blobs/subtitles").rglob("*.vtt"))
+    assert restored == kept
