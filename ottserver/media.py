@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+Purpose = Literal["", "commentary", "description", "clear"]
+"""What a track is for beside the film's own sound: a commentary, the picture told in words, speech easier to hear."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
@@ -80,6 +83,7 @@ class AudioStream:
     """Timestamp of the first sample, in the stream's ticks."""
     positions: tuple[str, ...] = ()
     """Where each channel sounds from, in FFmpeg's names such as "FL" and "LFE"; "" where nothing says so."""
+    purpose: Purpose = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +153,13 @@ class Rendition:
     sample_rate: int = 0
     channels: int = 0
     language: str = "und"
+    """BCP 47, "und" when unknown."""
     label: str = ""
+    """What people choose by; the renditions of one sound share it."""
     default: bool = False
+    purpose: Purpose = ""
+    beside: str = ""
+    """For sound in 5.1: name of the stereo rendition of the same track."""
     group: Literal["ladder", "original"] = "ladder"
     """`original`: the source's own packets on their own boundaries, announced in a manifest of their own."""
     copied: bool = False
@@ -193,7 +202,7 @@ class Presentation:
 
     @property
     def audio(self) -> tuple[Rendition, ...]:
-        """Audio tracks, the default one first."""
+        """Audio renditions, the default one first, those in 5.1 last."""
         return tuple(r for r in self.renditions if r.kind == "audio")
 
     def rendition(self, name: str) -> Rendition | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ottserver.catalog.models import Episode, Kind, Status, SubtitleSummary
 from ottserver.clock import rfc3339
-from ottserver.media import Chapter
+from ottserver.media import Chapter, Purpose
 
 if TYPE_CHECKING:
     from ottserver.catalog.browsing import Item, Row
@@ -65,6 +65,8 @@ class AudioFacts(BaseModel):
     label: str
     channels: int
     default: bool
+    purpose: Purpose
+    """What it is for beside the film's own sound."""
 
 
 class SeriesPlace(BaseModel):
@@ -232,7 +234,14 @@ def metadata(video: Video) -> Metadata:
             if r.kind == "video"
         ],
         audio=[
-            AudioFacts(name=a.name, language=a.language, label=a.label, channels=a.channels, default=a.default)
+            AudioFacts(
+                name=a.name,
+                language=a.language,
+                label=a.label,
+                channels=a.channels,
+                default=a.default,
+                purpose=a.purpose,
+            )
             for a in summary.audio
         ],
         subtitles=list(summary.subtitles),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ottserver.languages import language_tag, own_name
-from ottserver.media import Chapter  # noqa: TC001 - summaries are rebuilt from the types of their fields
+from ottserver.media import Chapter, Purpose  # noqa: TC001 - summaries are rebuilt from the types of their fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +70,7 @@ class AudioSummary:
     label: str
     channels: int
     default: bool
+    purpose: Purpose = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,9 @@ def with_presentation(summary: Summary, presentation: Presentation) -> Summary:
         RenditionSummary(r.name, r.kind, r.height, r.width, r.height_class, r.bandwidth, r.segments)
         for r in presentation.renditions
     )
-    audio = tuple(AudioSummary(r.name, r.language, r.label, r.channels, r.default) for r in presentation.audio)
+    audio = tuple(
+        AudioSummary(r.name, r.language, r.label, r.channels, r.default, r.purpose) for r in presentation.audio
+    )
     return Summary(renditions, audio, summary.subtitles, summary.chapters)
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _SCHEMA = "urn:mpeg:dash:schema:mpd:2011"
 _PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
 _ROLE = "urn:mpeg:dash:role:2011"
+_AUDIO_PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+_ROLES = {"commentary": "commentary", "description": "description", "clear": "enhanced-audio-intelligibility"}
+_PURPOSES = {"description": "1", "clear": "2"}
+# For the visually impaired and for the hard of hearing.
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
@@ -82,6 +86,7 @@ def _video_set(period: ET.Element, presentation: Presentation, video: tuple[Rend
 
 
 def _audio_set(period: ET.Element, presentation: Presentation, track: Rendition, number: int) -> None:
+    main = next((other for other in presentation.audio if other.default), presentation.audio[0])
     adaptation = ET.SubElement(
         period,
         "AdaptationSet",
@@ -92,12 +97,17 @@ def _audio_set(period: ET.Element, presentation: Presentation, track: Rendition,
             "segmentAlignment": "true",
             "startWithSAP": "1",
             **({} if track.language == "und" else {"lang": _plain(track.language)}),
+            # Of what a player is not told to choose, the default track in stereo, then any stereo, then 5.1.
+            "selectionPriority": "1" if track.beside else "3" if track is main else "2",
         },
     )
-    if label := _plain(track.label):
+    if label := _plain(f"{track.label} 5.1" if track.label and track.beside else track.label):
         ET.SubElement(adaptation, "Label").text = label
-    main = next((other for other in presentation.audio if other.default), presentation.audio[0])
-    ET.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": "main" if track is main else "alternate"})
+    if track.purpose in _PURPOSES:
+        scheme = {"schemeIdUri": _AUDIO_PURPOSE, "value": _PURPOSES[track.purpose]}
+        ET.SubElement(adaptation, "Accessibility", scheme)
+    role = "main" if main.name in (track.name, track.beside) else _ROLES.get(track.purpose, "alternate")
+    ET.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE, "value": role})
     _template(adaptation, presentation, track)
     representation = ET.SubElement(
         adaptation,

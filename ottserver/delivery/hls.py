@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -18,31 +19,48 @@ if TYPE_CHECKING:
     from ottserver.media import Presentation, Rendition, TextTrack
 
 _MICROSECONDS = 1_000_000
+_CHARACTERISTICS = {
+    "description": "public.accessibility.describes-video",
+    "clear": "public.accessibility.enhances-speech-intelligibility",
+}
 _VARIANT = "#EXT-X-STREAM-INF:"
 
 
 def master_playlist(presentation: Presentation, max_height: int, subtitles: Sequence[TextTrack] = ()) -> str:
     """The master playlist, cut to a plan's greatest height class; its addresses are relative to its own.
 
-    Audio is in groups by codec, each variant once per group, since CODECS must name what the group brings (section
-    4.3.4.2).
+    Audio is in groups, each variant once per group: by codec, since CODECS must name what the group brings (section
+    4.3.4.2), and where there is 5.1 a group with it after the one in stereo, which players take unless told otherwise.
     """
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    groups: dict[str, list[Rendition]] = {}
-    for track in presentation.audio:
-        groups.setdefault(track.codecs, []).append(track)
-    for number, tracks in enumerate(groups.values()):
+    groups = _groups(presentation)
+    for number, tracks in enumerate(groups):
         lines += _audio_group(presentation, f"audio{number}", tracks)
     for rung in rungs(presentation, max_height):
         if not groups:
             lines += _variant(presentation, rung, "", [])
-        for number, tracks in enumerate(groups.values()):
+        for number, tracks in enumerate(groups):
             lines += _variant(presentation, rung, f"audio{number}", tracks)
     if subtitles:
         media = text.hls_media(presentation.id, subtitles, _quotable)
         variants = (f'{line},SUBTITLES="{text.GROUP}"' if line.startswith(_VARIANT) else line for line in lines[3:])
         lines = [*lines[:3], *media, *variants]
     return "\n".join(lines) + "\n"
+
+
+def _groups(presentation: Presentation) -> list[list[Rendition]]:
+    """All groups have the same members, whose attributes differ in URI and CHANNELS at most (section 4.3.4.1.1)."""
+    stereo: dict[str, list[Rendition]] = {}
+    for track in presentation.audio:
+        if not track.beside:
+            stereo.setdefault(track.codecs, []).append(track)
+    surround = {track.beside: track for track in presentation.audio if track.beside}
+    groups = []
+    for tracks in stereo.values():
+        groups.append(tracks)
+        if any(track.name in surround for track in tracks):
+            groups.append([replace(surround.get(track.name, track), default=track.default) for track in tracks])
+    return groups
 
 
 def _audio_group(presentation: Presentation, group: str, tracks: list[Rendition]) -> list[str]:
@@ -62,7 +80,8 @@ def _audio_group(presentation: Presentation, group: str, tracks: list[Rendition]
             f'NAME="{name}"',
             *([] if track.language == "und" else [f'LANGUAGE="{_quotable(track.language)}"']),
             f"DEFAULT={'YES' if track is default else 'NO'}",
-            "AUTOSELECT=YES",
+            f"AUTOSELECT={'NO' if track.purpose == 'commentary' and track is not default else 'YES'}",
+            *([f'CHARACTERISTICS="{_CHARACTERISTICS[track.purpose]}"'] if track.purpose in _CHARACTERISTICS else []),
             f'CHANNELS="{track.channels}"',
             f'URI="{presentation.id}/{track.name}/{MEDIA_PLAYLIST}"',
         ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
+    from ottserver.media import Purpose
+
 _MOST = 64
 _MOST_CHAPTERS = 1000
 _TITLE_LENGTH = 200
@@ -23,6 +25,8 @@ _MAX_RATE = 768_000
 _FORCED = re.compile(r"\bforced\b", re.IGNORECASE)
 _SOUNDS = re.compile(r"\b(?:sdh|cc|hearing.impaired|hard.of.hearing)\b", re.IGNORECASE)
 # What makers of files write into titles where they do not set the container's flag.
+_COMMENTARY = re.compile(r"\bcommentary\b", re.IGNORECASE)
+_DESCRIPTION = re.compile(r"\b(audio description|descriptive|described video)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -50,6 +54,7 @@ def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
             time_base=rational(stream.time_base or Fraction(1, stream.sample_rate)),
             start=stream.start_time or 0,
             positions=places[stream.index],
+            purpose=_purpose(stream),
         )
         for stream in playable
     )
@@ -88,6 +93,17 @@ def chapters(container: InputContainer, origin: Fraction, duration: Fraction) ->
 def _language(stream: Stream) -> str:
     language = stream.metadata.get("language", "")
     return language if _LANGUAGE.fullmatch(language) else "und"
+
+
+def _purpose(stream: Stream) -> Purpose:
+    """What its flags say, else its title: many files flag nothing."""
+    if stream.disposition & Disposition.comment or _COMMENTARY.search(_title(stream)):
+        return "commentary"
+    if stream.disposition & (Disposition.visual_impaired | Disposition.descriptions):
+        return "description"
+    if stream.disposition & Disposition.hearing_impaired:
+        return "clear"
+    return "description" if _DESCRIPTION.search(_title(stream)) else ""
 
 
 def _title(stream: Stream) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ottserver.media import SourceReport  # noqa: TC001 - pydantic builds the plan from its fields' types
+from ottserver.media import Purpose, SourceReport  # noqa: TC001 - pydantic builds the plan from its fields' types
 
 ENCODER_VERSION = 1
 """Raised whenever other code would make other bytes of the same segment."""
@@ -69,6 +69,9 @@ class Track:
     label: str
     default: bool
     channels: int = 2
+    purpose: Purpose = ""
+    beside: str = ""
+    """Name of the stereo rendition of the same sound; nothing for that one itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,4 +145,6 @@ def _audio(track: Track, grid: Grid, codecs: str) -> Rendition:
         language=track.language,
         label=track.label,
         default=track.default,
+        purpose=track.purpose,
+        beside=track.beside,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ottserver.languages import language_tag, own_name
 from ottserver.transcode.models import Track
 
 if TYPE_CHECKING:
@@ -17,18 +19,30 @@ _AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 
 _SURROUND = 6
 _BITS_PER_SAMPLE = 2.5
 # AAC-LC has no use for more in a channel, and 8 kHz cannot carry 128 kbit/s at all.
+_PURPOSES = {"": "", "commentary": "Commentary", "description": "Audio description", "clear": "Clear dialogue"}
+_TECHNICAL = re.compile(
+    r"\b(stereo|mono|surround|sound|track|audio|\d\.\d|\d+\s*(ch|hz|khz|kbps|kbit/s|kb/s)|e?-?ac-?3|dolby|digital|plus"
+    r"|truehd|atmos|dts|hd|ma|x|aac|lc|he|mp3|flac|opus|vorbis|l?pcm)\b",
+    re.IGNORECASE,
+)
 
 
 def tracks(streams: Sequence[AudioStream], settings: EncoderSettings) -> tuple[Track, ...]:
     """The tracks to make, the default one first: "a0", "a1" … in stereo, then "a0s" … in 5.1."""
     ordered = sorted(streams, key=lambda stream: not stream.default)
-    stereo = [_stereo(number, stream, settings.audio_bitrate) for number, stream in enumerate(ordered)]
+    labels = _labels(ordered)
+    stereo = [
+        _stereo(number, stream, label, settings.audio_bitrate)
+        for number, (stream, label) in enumerate(zip(ordered, labels, strict=True))
+    ]
     surround = [
         replace(
             track,
             name=f"{track.name}s",
             channels=_SURROUND,
             bitrate=_bitrate(settings.surround_bitrate, track.sample_rate, _SURROUND),
+            default=False,
+            beside=track.name,
         )
         for track, stream in zip(stereo, ordered, strict=True)
         if has_surround(stream)
@@ -42,7 +56,30 @@ def has_surround(stream: AudioStream) -> bool:
     return {"FL", "FR", "FC", "LFE"} <= places and ({"SL", "SR"} <= places or {"BL", "BR"} <= places)
 
 
-def _stereo(number: int, stream: AudioStream, bitrate: int) -> Track:
+def _labels(streams: Sequence[AudioStream]) -> list[str]:
+    """What people choose by, each once: the title, else the language's own name; nothing where neither is known."""
+    labels: list[str] = []
+    taken: set[str] = set()
+    for stream in streams:
+        label = base = _label(stream)
+        copies = 1
+        while label and label.casefold() in taken:
+            copies += 1
+            label = f"{base} {copies}"
+        taken.add(label.casefold())
+        labels.append(label)
+    return labels
+
+
+def _label(stream: AudioStream) -> str:
+    # "Surround 5.1" or "AC3" says nothing that one could choose a language by.
+    if any(c.isalpha() for c in _TECHNICAL.sub("", stream.title)):
+        return stream.title
+    parts = (own_name(language_tag(stream.language)), _PURPOSES[stream.purpose])
+    return " · ".join(part for part in parts if part)
+
+
+def _stereo(number: int, stream: AudioStream, label: str, bitrate: int) -> Track:
     rate = stream.sample_rate
     if rate not in _AAC_RATES:
         rate = 44100 if rate % 44100 == 0 else 48000
@@ -52,9 +89,10 @@ def _stereo(number: int, stream: AudioStream, bitrate: int) -> Track:
         source_rate=stream.sample_rate,
         sample_rate=rate,
         bitrate=_bitrate(bitrate, rate, 2),
-        language=stream.language,
-        label=stream.title,
+        language=language_tag(stream.language),
+        label=label,
         default=number == 0,
+        purpose=stream.purpose,
     )
 
 

@@ -13,6 +13,7 @@ from ottserver.media import Extras, Presentation, Rendition, TextTrack, extra_ke
 
 if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs
+    from ottserver.media import Purpose
 
 VIDEO_ID = "01975f5a-0000-7000-8000-000000000001"
 OTHER_VIDEO_ID = "01975f5a-0000-7000-8000-000000000002"
@@ -36,21 +37,32 @@ def rung(height: int, *, name: str = "", boundaries: tuple[int, ...] = (0, 48048
     )
 
 
-def track(name: str, language: str, label: str = "", *, default: bool = False, codecs: str = "mp4a.40.2") -> Rendition:
-    """A 48 kHz stereo track whose segments alternate between 94 and 93 frames of 1024 samples."""
+def track(
+    name: str,
+    language: str,
+    label: str = "",
+    *,
+    default: bool = False,
+    codecs: str = "mp4a.40.2",
+    purpose: Purpose = "",
+    beside: str = "",
+) -> Rendition:
+    """A 48 kHz track, stereo or in 5.1 `beside` another; its segments alternate between 94 and 93 AAC frames."""
     return Rendition(
         name=name,
         kind="audio",
         codecs=codecs,
-        bandwidth=140_000,
-        average_bandwidth=128_000,
+        bandwidth=400_000 if beside else 140_000,
+        average_bandwidth=384_000 if beside else 128_000,
         timescale=48000,
         boundaries=(0, 96256, 191488, 264192),
         sample_rate=48000,
-        channels=2,
+        channels=6 if beside else 2,
         language=language,
         label=label,
         default=default,
+        purpose=purpose,
+        beside=beside,
     )
 
 

@@ -1,6 +1,7 @@
 import { adapt } from "./adapt.js";
 import { CONFIG } from "./config.js";
 import { shaka } from "./shaka.js";
+import { soundPreferences } from "./tracks.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
 /**
@@ -24,7 +25,7 @@ shaka.polyfill.installAll();
  */
 export function openEngine(video, url, startAt, start, subtitles, onFail) {
   const player = new shaka.Player();
-  player.configure(CONFIG);
+  player.configure({ ...CONFIG, preferredAudio: soundPreferences() });
   const rest = adapt(player, start);
   player.addEventListener("error", (event) => {
     const error = Reflect.get(event, "detail");

@@ -4,3 +4,4 @@ import "shaka-player";
 export const shaka = Reflect.get(globalThis, "shaka");
 
 /** @typedef {import("shaka-player").default.Player} Player */
+/** @typedef {ReturnType<Player["getAudioTracks"]>[number]} AudioTrack */

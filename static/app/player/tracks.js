@@ -12,6 +12,10 @@ import { language } from "../format.js";
  * @property {string} sound
  */
 
+/** Channels of 5.1. */
+const SURROUND = 6;
+const SOUND_KEY = "ott-sound";
+
 /** Boxes of the quality classes: long side by short side, in pixels. */
 const CLASSES = [[854, 480], [1280, 720], [1920, 1080], [3840, 2160]];
 
@@ -42,9 +46,15 @@ function read(player) {
     qualities: [{ value: "auto", label: auto ? `Auto${now}` : "Auto" }, ...heights.map((h) => ({ value: String(h), label: named(h) }))],
     quality: auto ? "auto" : String(height),
     height,
-    sounds: audios.map((track, n) => ({ value: String(n), label: language(track.language, track.label ?? "") })),
+    sounds: audios.map((track, n) => ({ value: String(n), label: soundName(track) })),
     sound: String(Math.max(0, audios.findIndex((track) => track.active))),
   };
+}
+
+/** @param {import("./shaka.js").AudioTrack} track @returns {string} "Deutsch" or "Deutsch 5.1" */
+function soundName(track) {
+  const name = language(track.language, track.label ?? "");
+  return !isSurround(track) || name.endsWith("5.1") ? name : `${name} 5.1`;
 }
 
 /** @param {number} height */
@@ -95,5 +105,35 @@ export function chooseQuality(player, value) {
  */
 export function chooseSound(player, value) {
   const track = player.getAudioTracks()[Number(value)];
-  if (track) player.selectAudioTrack(track, KEPT);
+  if (!track) return;
+  player.selectAudioTrack(track, KEPT);
+  localStorage.setItem(SOUND_KEY, JSON.stringify({ language: track.language, label: track.label ?? "", channels: track.channelsCount ?? 2 }));
+}
+
+/**
+ * What the engine is told to prefer: the sound that was chosen last in this browser by language, name and channels, else
+ * anything in that language; stereo, which every screen can play, as long as nothing was chosen.
+ * @returns {import("shaka-player").default.extern.AudioPreference[]}
+ */
+export function soundPreferences() {
+  const last = chosenSound();
+  const any = { language: "", label: "", channelCount: 2, codec: "", role: "", spatialAudio: false };
+  if (!last) return [any];
+  const near = { ...any, language: last.language, channelCount: last.channels };
+  return [{ ...near, label: last.label }, near, any];
+}
+
+/** @returns {{language: string, label: string, channels: number} | undefined} */
+function chosenSound() {
+  try {
+    const { language, label, channels } = JSON.parse(localStorage.getItem(SOUND_KEY) ?? "{}");
+    return typeof language === "string" ? { language, label: String(label ?? ""), channels: Number(channels) || 2 } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {import("./shaka.js").AudioTrack} track */
+function isSurround(track) {
+  return (track.channelsCount ?? 0) >= SURROUND;
 }
