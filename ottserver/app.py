@@ -21,6 +21,7 @@ from ottserver import __version__, datafolder, wiring
 from ottserver.accounts import handlers as accounts_http
 from ottserver.accounts.service import AccountService
 from ottserver.backends.blobs import Blobs, open_blobs
+from ottserver.backends.blobs.space import Space
 from ottserver.backends.bus import Bus, open_bus
 from ottserver.backends.cache import Cache, open_cache
 from ottserver.backends.database import Database, open_database
@@ -42,7 +43,7 @@ from ottserver.ingest.prober import probe_source
 from ottserver.ingest.service import IngestService, subscribe as subscribe_ingest
 from ottserver.live import LiveFeed
 from ottserver.ops import handlers as ops_http
-from ottserver.ops.service import OpsService
+from ottserver.ops.service import Checkable, OpsService
 from ottserver.playback import handlers as playback_http
 from ottserver.playback.keeper import Keeper
 from ottserver.playback.screens import Screens
@@ -73,6 +74,7 @@ class Rooms:
     cache: Cache
     bus: Bus
     registry: CollectorRegistry
+    space: Space
     live: LiveFeed
     accounts: AccountService
     billing: BillingService
@@ -108,6 +110,7 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
     bus = open_bus(settings.bus_url, database)
     registry = CollectorRegistry()
     live = LiveFeed()
+    space = Space(blobs, settings.data, reserve_bytes=settings.storage.reserve_bytes)
     billing = BillingService(
         database, wiring.plans(settings), house_plan=None if settings.billing else settings.house_plan
     )
@@ -118,8 +121,9 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         users=SourceUsage(),
         probe=probe_source,
         limits=wiring.ingest_limits(settings),
+        space=space,
     )
-    transcode = TranscodeService(database, blobs, wiring.encoder_settings(settings), live)
+    transcode = TranscodeService(database, blobs, wiring.encoder_settings(settings), live, space)
     catalog = CatalogService(database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live)
     metrics = DeliveryMetrics(registry)
     ticket_seconds = round(settings.delivery.ticket_hours * 3600)
@@ -161,11 +165,12 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         cache=cache,
         bus=bus,
         registry=registry,
+        space=space,
         live=live,
         accounts=accounts,
         billing=billing,
         ingest=ingest,
-        importer=Importer(database=database, blobs=blobs),
+        importer=Importer(database=database, blobs=blobs, reserve_bytes=space.reserve_bytes),
         catalog=catalog,
         browsing=Browsing(database=database, blobs=blobs, history=playback),
         transcode=transcode,
@@ -257,7 +262,8 @@ async def _listen(site: web.TCPSite, settings: Settings) -> None:
 def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
     """Every route, in the order in which they are tried. Blocks: reads the page's manifest."""
     settings = rooms.settings
-    ops = OpsService({"database": rooms.database, "blobs": rooms.blobs, "cache": rooms.cache}, draining)
+    backends: dict[str, Checkable] = {"database": rooms.database, "blobs": rooms.blobs, "cache": rooms.cache}
+    ops = OpsService(backends, draining, rooms.space)
     routes: Routes = [
         *delivery_http.routes(rooms.delivery, rooms.metrics, settings.origins),
         *accounts_http.routes(rooms.accounts),

@@ -110,5 +110,15 @@ class Busy(OttError):
         self.retry_after = retry_after
 
 
+class NoRoom(Busy):
+    """The disk is full. Nothing is lost, and it can be done once there is room."""
+
+    title = "No room left"
+
+    def __init__(self, detail: str, *, retry_after: float = 60.0) -> None:
+        """Keep the sentence and the seconds to wait."""
+        super().__init__(detail, retry_after=retry_after)
+
+
 class SettingsError(Exception):
     """A setting that is unknown or has a bad value. The message is one sentence that names it."""

@@ -104,6 +104,12 @@ class RungSettings(_Section):
     crf: Annotated[float, Field(ge=0, le=51)]
 
 
+class StorageSettings(_Section):
+    """What is kept free on the disks."""
+
+    reserve_bytes: Annotated[int, Field(ge=0)]
+
+
 class TranscodeSettings(_Section):
     """Segments, ladder and worker processes. `segment_seconds` is a list whose last entry repeats."""
 
@@ -185,6 +191,7 @@ class Settings(BaseSettings):
     log: Literal["json", "text"]
     plans: Annotated[tuple[PlanSettings, ...], Field(min_length=1, max_length=20)]
     accounts: AccountSettings
+    storage: StorageSettings
     ingest: IngestSettings
     transcode: TranscodeSettings
     delivery: DeliverySettings

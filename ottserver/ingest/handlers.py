@@ -215,7 +215,7 @@ def routes(service: IngestService) -> Routes:
     def route(
         method: str, path: str, handler: Handler, summary: str, status: int, *fields: HeaderField, takes: bool = False
     ) -> Route:
-        errors = (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 460, 503)
+        errors = (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 460, 503, 507)
         return Route(
             method,
             path,

@@ -31,15 +31,16 @@ class ImportedSource:
 class Importer:
     """Takes files into the blob store, linked rather than copied where the system allows; the originals stay."""
 
-    def __init__(self, *, database: Database, blobs: Blobs) -> None:
-        """Import into these two, which a running server may have open as well."""
+    def __init__(self, *, database: Database, blobs: Blobs, reserve_bytes: int = 0) -> None:
+        """Import into these two, which a running server may have open as well; a copy leaves so much room."""
         self._blobs = blobs
+        self._reserve_bytes = reserve_bytes
         self._keeper = SourceKeeper(database=database)
 
     async def import_file(self, path: Path, progressed: Callable[[int, int], None] | None = None) -> ImportedSource:
         """Make the file a source; `progressed` is told bytes hashed and bytes there are.
 
-        Raises `Invalid` when it is empty, no file or unreadable, and `Conflict` when it changes meanwhile.
+        Raises `Invalid` when it is empty, no file or unreadable, `Conflict` when it changes meanwhile, and `NoRoom`.
         """
         try:
             before = await asyncio.to_thread(_fingerprint, path)
@@ -53,7 +54,7 @@ class Importer:
     async def _put(self, key: str, path: Path, before: tuple[int, int]) -> None:
         there = await self._blobs.info(key) is not None
         if not there:
-            await self._blobs.put_file(key, path)
+            await self._blobs.put_file(key, path, leaving=self._reserve_bytes)
         if await asyncio.to_thread(_fingerprint, path) != before:
             if not there:
                 await self._blobs.delete(key)

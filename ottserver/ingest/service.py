@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ottserver.backends.blobs import Blobs
+    from ottserver.backends.blobs.space import Space
     from ottserver.backends.bus import Bus
     from ottserver.backends.database import Database, UnitOfWork
     from ottserver.ingest.models import Source, Upload
@@ -61,10 +62,11 @@ class IngestService:
         users: SourceUsers,
         probe: Probe,
         limits: IngestLimits,
+        space: Space,
     ) -> None:
         """`staging` is a local folder for uploads that are still growing, best on the disk of the blob store."""
         self._database = database
-        self._staging = Staging(staging)
+        self._staging = Staging(staging, reserve_bytes=space.reserve_bytes)
         self.sources = Sources(
             database=database,
             blobs=blobs,
@@ -72,6 +74,7 @@ class IngestService:
             users=users,
             probe=probe,
             probe_timeout_seconds=limits.probe_timeout_seconds,
+            reserve_bytes=space.reserve_bytes,
         )
         self._storing = Worker(
             "storing upload", self.sources.received, self.sources.store_upload, at_once=STORING_AT_ONCE
@@ -84,6 +87,7 @@ class IngestService:
             max_bytes=limits.max_upload_bytes,
             lifetime=limits.upload_lifetime,
             received=self._storing.wake,
+            space=space,
         )
 
     @asynccontextmanager

@@ -116,14 +116,19 @@ class Sources:
         users: SourceUsers,
         probe: Probe,
         probe_timeout_seconds: float,
+        reserve_bytes: int,
     ) -> None:
-        """`users` know whether a source is needed; `probe` examines a file for at most `probe_timeout_seconds`."""
+        """`users` know whether a source is needed; `probe` examines a file for at most `probe_timeout_seconds`.
+
+        Where bytes have to be copied, `reserve_bytes` of room are left.
+        """
         self._database = database
         self._blobs = blobs
         self._staging = staging
         self._users = users
         self._probe = probe
         self._probe_timeout_seconds = probe_timeout_seconds
+        self._reserve_bytes = reserve_bytes
         self._keeper = SourceKeeper(database=database)
 
     async def received(self, limit: int) -> list[str]:
@@ -148,7 +153,7 @@ class Sources:
 
     async def _move_in(self, key: str, upload_id: str) -> None:
         if await self._staging.exists(upload_id):
-            await self._blobs.put_file(key, self._staging.path(upload_id), move=True)
+            await self._blobs.put_file(key, self._staging.path(upload_id), move=True, leaving=self._reserve_bytes)
 
     async def _store_moved(self, upload: Upload) -> None:
         """Complete what a crash interrupted after the bytes had left the staging folder."""

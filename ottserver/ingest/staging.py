@@ -15,14 +15,15 @@ import fcntl
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ottserver.errors import Busy, Conflict, Gone
+from ottserver.backends.blobs.space import FULL
+from ottserver.errors import Conflict, Gone, NoRoom
 from ottserver.ids import is_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from hashlib import _Hash
     from pathlib import Path
 
@@ -31,18 +32,35 @@ R = TypeVar("R")
 
 THREADS = 4
 _MARKER = ".unverified"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (*FULL, errno.EFBIG)
+
+
+@contextmanager
+def _finding_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _no_room() from error
+
+
+def _no_room() -> NoRoom:
+    return NoRoom("There is no room left on the server's disk for uploads; what has arrived is kept.")
 
 
 class StagedFile:
     """One upload's file, open and locked. Its methods block: `Staging` runs them in its threads."""
 
-    def __init__(self, path: Path, marker: Path) -> None:
+    def __init__(self, path: Path, marker: Path, reserve: int) -> None:
         """Open and lock the file, and forget what an interrupted request with a checksum left behind it.
+
+        Nothing is written that would leave less than `reserve` bytes of room on the disk.
 
         Raises `Conflict` while somebody else holds it and `FileNotFoundError` when it is not there.
         """
         self._marker = marker
+        self._reserve = reserve
         self._handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,8 +76,9 @@ class StagedFile:
             raise
 
     def mark(self) -> None:
-        """Let nothing count that is written from here on, until `accept`."""
-        self._marker.write_text(str(self.offset))
+        """Let nothing count that is written from here on, until `accept`. Raises `NoRoom` when the disk is full."""
+        with _finding_room():
+            self._marker.write_text(str(self.offset))
 
     def accept(self) -> None:
         """Let all that was written count."""
@@ -72,21 +91,19 @@ class StagedFile:
         self.accept()
 
     def write(self, data: bytes, digest: _Hash | None) -> None:
-        """Append the bytes. Raises `Gone` when the upload was removed meanwhile and `Busy` when the disk is full."""
+        """Append the bytes. Raises `Gone` when the upload was removed meanwhile and `NoRoom` when the disk is full."""
         if os.fstat(self._handle).st_nlink == 0:
             message = "The upload was removed while it was being written to."
             raise Gone(message)
+        status = os.fstatvfs(self._handle)
+        if status.f_bavail * status.f_frsize - len(data) < self._reserve:
+            raise _no_room()
         rest = memoryview(data)
-        try:
+        with _finding_room():
             while rest:
                 written = os.pwrite(self._handle, rest, self.offset)
                 self.offset += written
                 rest = rest[written:]
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            message = "There is no room left on the server's disk for uploads; what has arrived is kept."
-            raise Busy(message, retry_after=60) from error
         if digest is not None:
             digest.update(data)
 
@@ -102,9 +119,10 @@ class StagedFile:
 class Staging:
     """The folder and the few threads that work in it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Prepare to work in `folder`; `open` makes it."""
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+        """Prepare to work in `folder`; `open` makes it. So much room on its disk is left to others."""
         self._folder = folder
+        self._reserve = reserve_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="staging")
 
     async def open(self) -> None:
@@ -133,8 +151,13 @@ class Staging:
             raise
 
     async def create(self, upload_id: str) -> None:
-        """Begin with an empty file."""
-        await self.run(lambda: self.path(upload_id).touch(mode=0o600, exist_ok=False))
+        """Begin with an empty file. Raises `NoRoom` when the disk is full."""
+
+        def touch() -> None:
+            with _finding_room():
+                self.path(upload_id).touch(mode=0o600, exist_ok=False)
+
+        await self.run(touch)
 
     async def offset(self, upload_id: str) -> int | None:
         """How many bytes count, or nothing when there is no file."""
@@ -161,7 +184,9 @@ class Staging:
             await self.run(file.close)
 
     async def _opened(self, upload_id: str) -> StagedFile:
-        opening = asyncio.ensure_future(self.run(StagedFile, self.path(upload_id), self._marker(upload_id)))
+        opening = asyncio.ensure_future(
+            self.run(StagedFile, self.path(upload_id), self._marker(upload_id), self._reserve)
+        )
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:

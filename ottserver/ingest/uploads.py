@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ottserver.clock import utcnow
-from ottserver.errors import Conflict, Gone, NotFound, TooLarge
+from ottserver.errors import Conflict, Gone, NoRoom, NotFound, TooLarge
 from ottserver.events import UploadFailed
 from ottserver.ids import new_id
 from ottserver.ingest import store, tus
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
+    from ottserver.backends.blobs.space import Space
     from ottserver.backends.database import Database
     from ottserver.ingest.models import Checksum
     from ottserver.ingest.staging import StagedFile, Staging
@@ -62,6 +63,7 @@ class Uploads:
         max_bytes: int,
         lifetime: timedelta,
         received: Callable[[], None],
+        space: Space,
     ) -> None:
         """`lifetime` passes from an upload's last sign of life to its end; `received` is told of each finished one."""
         self._database = database
@@ -69,12 +71,14 @@ class Uploads:
         self.max_bytes = max_bytes
         self._lifetime = lifetime
         self._received = received
+        self._space = space
 
     async def create(self, account_id: str, length: int, metadata: str) -> Arrived:
-        """Begin an upload of `length` bytes. Raises `TooLarge`, `Malformed` and `Conflict`."""
+        """Begin an upload of `length` bytes. Raises `TooLarge`, `NoRoom`, `Malformed` and `Conflict`."""
         if length > self.max_bytes:
             message = f"At most {self.max_bytes} bytes can be uploaded as one file; this one has {length}."
             raise TooLarge(message)
+        await self._space.check(length)
         upload = Upload(
             id=new_id(),
             account_id=account_id,
@@ -144,7 +148,7 @@ class Uploads:
         """Add a request's bytes at `offset`; `size` is what the request says of its body.
 
         Of a body that breaks off (`BodyInterrupted`) what has arrived is kept; with a checksum, all of it counts or
-        nothing. Raises `NotFound`, `Gone`, `Conflict` for another offset, `TooLarge` and `ChecksumMismatch`.
+        nothing. Raises `NotFound`, `Gone`, `Conflict` for another offset, `TooLarge`, `ChecksumMismatch` and `NoRoom`.
         """
         upload = await self.find(upload_id)
         if upload.state != "receiving":
@@ -186,7 +190,7 @@ class Uploads:
         except (TooLarge, ChecksumMismatch):
             await self._staging.run(file.roll_back, began)
             raise
-        except BodyInterrupted:
+        except (BodyInterrupted, NoRoom):
             if checksum is not None:
                 await self._staging.run(file.roll_back, began)
             raise

@@ -8,6 +8,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from ottserver.errors import Busy
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -85,8 +87,12 @@ class Worker:
             attempts = self._failures.get(row, (0, 0.0))[0] + 1
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
             self._failures[row] = (attempts, time.monotonic() + pause)
+            # A full disk and a store that is away are no defects: their sentences say all there is to know.
+            known = isinstance(error, Busy)
             log.warning(
-                "%s %s failed (attempt %d); trying again in %.0f s", self._name, row, attempts, pause, exc_info=error
+                "%s %s failed (attempt %d), trying again in %.0f s: %s",
+                *(self._name, row, attempts, pause, error),
+                exc_info=None if known else error,
             )
         finally:
             del self._in_hand[row]

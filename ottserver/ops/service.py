@@ -27,19 +27,43 @@ class Checkable(Protocol):
         ...
 
 
+class Disk(Protocol):
+    """What a look at the disks found."""
+
+    @property
+    def free(self) -> int | None:
+        """Bytes left, or nothing where that is unknown."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether uploads and work ahead of time are paused."""
+        ...
+
+
+class Disks(Protocol):
+    """Whoever knows how much room there is."""
+
+    async def look(self) -> Disk:
+        """The room there is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """The state of every backend by name: "ok", or what is wrong in a sentence."""
 
     ready: bool
     backends: Mapping[str, str]
+    disk: Disk
 
 
 class OpsService:
     """Asks the backends; `draining` is set once the process has been told to stop."""
 
-    def __init__(self, backends: Mapping[str, Checkable], draining: asyncio.Event) -> None:
-        """Check `backends`, by their names."""
+    def __init__(self, backends: Mapping[str, Checkable], draining: asyncio.Event, disks: Disks) -> None:
+        """Check `backends`, by their names, and look at `disks`."""
+        self._disks = disks
         self._backends = backends
         self._draining = draining
         self._turn = asyncio.Lock()
@@ -54,7 +78,11 @@ class OpsService:
                 self._states = dict(zip(self._backends, answers, strict=True))
                 self._asked_at = time.monotonic()
         states = {**self._states, **({"process": "shutting down"} if self._draining.is_set() else {})}
-        return Readiness(all(state == "ok" for state in states.values()), states)
+        return Readiness(all(state == "ok" for state in states.values()), states, await self.disk())
+
+    async def disk(self) -> Disk:
+        """How much room there is. A full disk stops uploads and work ahead of time, and nothing else."""
+        return await self._disks.look()
 
     async def _state(self, name: str) -> str:
         """Ask one backend, for at most `CHECK_SECONDS`."""

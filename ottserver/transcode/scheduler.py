@@ -12,7 +12,7 @@ import logging
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ottserver.errors import NotFound
+from ottserver.errors import Busy, NoRoom, NotFound
 from ottserver.transcode.pool import JobFailed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5.0
-# After a backend failed, before the work is taken up again.
+# After a backend failed, before the work is taken up again; and between two looks at a full disk.
 _COURTESY_SECONDS = 5.0
 _OLDEST_EVERY = 3
 
@@ -62,6 +62,8 @@ class Scheduler:
         self._titles: list[Title] = []
         self._turns = 0
         self._wake = asyncio.Event()
+        self.full = False
+        """Whether the work waits for room on the disk."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,12 +101,37 @@ class Scheduler:
                 # Players who always wait for something keep the background back, but not for ever.
                 async with asyncio.timeout(_COURTESY_SECONDS):
                     await self._quiet.wait()
+            await self._room()
             self._wake.clear()
             for title in self._order():
                 if title in self._titles and await self._turn(title):
                     break
             else:
                 await self._wake.wait()
+
+    async def _room(self) -> None:
+        """Wait until there is room on the disk for more than players and the database need."""
+        while True:
+            try:
+                full = (await self._studio.room()).full
+            except Busy:
+                return
+            if not full:
+                self._fills(full=False)
+                return
+            self._fills(full=True)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _fills(self, *, full: bool) -> None:
+        if full is self.full:
+            return
+        self.full = full
+        if full:
+            _log.warning("the disk is full: encoding ahead of time waits for room")
+        else:
+            _log.info("there is room on the disk again: encoding goes on")
+        for title in self._titles:
+            title.tell()
 
     def _order(self) -> list[Title]:
         """The titles, the one whose turn it is first."""
@@ -145,6 +172,9 @@ class Scheduler:
                 return False
         except NotFound:
             return False
+        except NoRoom:
+            self._fills(full=True)
+            await asyncio.sleep(_PAUSE_SECONDS)
         except Exception:  # noqa: BLE001 - whatever a backend raises, the work is taken up again
             # The database or the blob store is away: nothing is lost, and the title keeps its place.
             _log.exception("work on presentation %s was interrupted", title.id)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ottserver.backends.blobs import Blobs
+    from ottserver.backends.blobs.space import Space
     from ottserver.backends.database import Database
     from ottserver.events import SourceReady, SourceRemoved, SubtitlesChanged
     from ottserver.media import Presentation, Rendition
@@ -48,8 +49,10 @@ _MAX_THREADS = 8
 class TranscodeService:
     """The transcode room. Enter `running()` before anything else is asked of it."""
 
-    def __init__(self, database: Database, blobs: Blobs, settings: EncoderSettings, progress: Progress) -> None:
-        """Keep rows in `database`, segments in `blobs`, and tell `progress` how far each title is."""
+    def __init__(
+        self, database: Database, blobs: Blobs, settings: EncoderSettings, progress: Progress, space: Space
+    ) -> None:
+        """Keep rows in `database`, segments in `blobs` as far as there is `space`; tell `progress` of each title."""
         self._database = database
         self._settings = settings
         self._progress = progress
@@ -61,7 +64,7 @@ class TranscodeService:
             },
             timeout_seconds=settings.job_timeout_seconds,
         )
-        self._studio = Studio(blobs, self.pool)
+        self._studio = Studio(blobs, self.pool, space)
         self._demand = Demand(self._studio, limit=settings.queue_limit, left=self._left)
         self._scheduler = Scheduler(self._studio, self, self._demand.quiet, workers=settings.background_workers)
         self.sidecars = Sidecars(database, blobs)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ottserver.backends.blobs import BlobMissing
-from ottserver.errors import NotFound
+from ottserver.backends.blobs import BlobMissing, BlobsFull
+from ottserver.errors import NoRoom, NotFound
 from ottserver.media import extra_key, init_key, segment_key
 from ottserver.transcode import jobs
 from ottserver.transcode.pool import JobFailed
+from ottserver.transcode.spill import Spill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ottserver.backends.blobs import Blobs
+    from ottserver.backends.blobs.space import Room, Space
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.hold import Hold
     from ottserver.transcode.jobs import Item, Job, Lane
@@ -34,10 +36,16 @@ def artwork_key(presentation_id: str, picture: str) -> str:
 class Studio:
     """Turns work on a title into blobs."""
 
-    def __init__(self, blobs: Blobs, pool: Pool) -> None:
-        """Publish to `blobs` what `pool` makes."""
+    def __init__(self, blobs: Blobs, pool: Pool, space: Space) -> None:
+        """Publish to `blobs` what `pool` makes, as far as there is `space`."""
         self._blobs = blobs
         self._pool = pool
+        self._space = space
+        self._spill = Spill()
+
+    async def room(self) -> Room:
+        """How much there is on the disks."""
+        return await self._space.look()
 
     async def list(self, title: Title) -> None:
         """Let the title's map know what is in the blob store, once."""
@@ -64,12 +72,13 @@ class Studio:
     ) -> None:
         """Make and publish segments, as far as `hold` lets the work go.
 
-        `made` is told of each: rendition, index and the published bytes. Raises `JobFailed`, and `NotFound` when the
-        title was removed meanwhile.
+        `made` is told of each: rendition, index and the published bytes. What players wait for (`urgent`) is handed out
+        although a full disk does not take it. Raises `JobFailed`, `NotFound` when the title was removed meanwhile, and
+        `NoRoom`.
         """
 
         async def take(item: Item) -> None:
-            data = await self._publish(title, item)
+            data = await self._publish(title, item, lane)
             if made is not None:
                 made(item.about["rendition"], item.about["index"], data)
 
@@ -88,7 +97,7 @@ class Studio:
         """Whether what a player waits for would be begun at once."""
         return self._pool.idle("urgent")
 
-    async def _publish(self, title: Title, item: Item) -> bytes:
+    async def _publish(self, title: Title, item: Item, lane: Lane) -> bytes:
         rendition, index = item.about["rendition"], item.about["index"]
         if item.about["init"] != title.inits[rendition]:
             message = "the encoder is not the one that made the init segment: the title has to be planned again"
@@ -97,27 +106,46 @@ class Studio:
             message = "The film was removed."
             raise NotFound(message)
         key = segment_key(title.id, rendition, index)
-        data = item.data
-        if not await self._blobs.create(key, data):
-            data = await self.stored(key)
-            if not data:
-                await self._blobs.put(key, data := item.data)
+        # Whoever was given these bytes is given the same ones for ever.
+        data = self._spill.get(key) or item.data
+        try:
+            data = await self._store(key, data, lane)
+        except NoRoom:
+            if lane != "urgent":
+                raise
+            return self._spill.keep(key, data)
+        self._spill.take(key)
         title.add(rendition, index)
         return data
 
     async def has(self, title: Title, rendition: str, index: int) -> bool:
-        """Whether a segment is in the blob store."""
+        """Whether a segment can be had at once."""
         if title.map.is_ready(rendition, index):
             return True
-        info = await self._blobs.info(segment_key(title.id, rendition, index))
-        return info is not None and info.size > 0
+        key = segment_key(title.id, rendition, index)
+        info = await self._blobs.info(key)
+        return (info is not None and info.size > 0) or bool(self._spill.get(key))
+
+    async def _store(self, key: str, data: bytes, lane: Lane) -> bytes:
+        """The bytes under the key, which are those of whoever wrote first. Raises `NoRoom`."""
+        if lane == "urgent" and not (await self.room()).for_players:
+            raise BlobsFull
+        if not await self._blobs.create(key, data):
+            try:
+                before = await self._blobs.get(key)
+            except BlobMissing:
+                before = b""
+            if before:
+                return before
+            await self._blobs.put(key, data)
+        return data
 
     async def stored(self, key: str) -> bytes:
         """The blob's bytes; none when it is missing, or empty, which is what a power cut may leave of a new file."""
         try:
-            return await self._blobs.get(key)
+            return await self._blobs.get(key) or self._spill.get(key)
         except BlobMissing:
-            return b""
+            return self._spill.get(key)
 
     async def inits(self, plan: str, lane: Lane = "urgent") -> dict[str, Item]:
         """The init segment of every rendition of a plan (as JSON), by name. Raises `JobFailed`."""

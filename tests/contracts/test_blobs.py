@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 import tracemalloc
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ottserver.backends.blobs import BlobMissing, Blobs, BlobsDown, open_blobs
+from ottserver.backends.blobs import BlobMissing, Blobs, BlobsDown, BlobsFull, open_blobs
 from ottserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def kill(read, write):
     os.kill(os.getpid(), 9)
 
 files._copy = files._reflink = kill
-files.take_file(Path(sys.argv[1]), Path(sys.argv[2]), "sources/f", move=False)
+files.take_file(Path(sys.argv[1]), Path(sys.argv[2]), "sources/f", move=False, leaving=0)
 """
 
 
@@ -329,3 +330,24 @@ async def test_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path: Pat
     with pytest.raises(SettingsError, match="blobs_url: the folder"):
         async with open_blobs(f"file://{tmp_path}/file/blobs", tmp_path / "scratch"):
             pass
+
+
+async def test_store_says_how_much_room_it_has_or_that_it_has_no_end(blobs: Blobs, blobs_url: str) -> None:
+    free = await blobs.free_bytes()
+    assert free is None if blobs_url.startswith("memory:") else free
+
+
+async def test_copy_that_would_leave_too_little_room_is_not_begun(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    async with open_blobs(f"file://{tmp_path}/blobs", tmp_path / "scratch") as blobs:
+        monkeypatch.setattr(os, "link", no_link)
+        monkeypatch.setattr("ottserver.backends.blobs.files.free_in", lambda _: 5000)
+        with pytest.raises(BlobsFull):
+            await blobs.put_file("a/film", film, leaving=1001)
+        assert await _keys(blobs, "a") == []
+        await blobs.put_file("a/film", film, leaving=1000)
+        assert await blobs.get("a/film") == b"film" * 1000

@@ -54,13 +54,13 @@ def track(playlist_url: str) -> Track:
 
 
 def tracks(master_url: str) -> dict[str, Track]:
-    """Every rendition behind a master playlist: video by its height, such as "480", and the only sound as "audio"."""
+    """Every rendition behind a master playlist: video by its height, such as "480", and the first sound as "audio"."""
     master = m3u8.loads(text(master_url))
     assert master.is_variant
     found = {
         str(variant.stream_info.resolution[1]): track(urljoin(master_url, variant.uri)) for variant in master.playlists
     }
-    (sound,) = master.media
+    sound = next(media for media in master.media if media.type == "AUDIO")
     return {**found, "audio": track(urljoin(master_url, sound.uri))}
 
 

@@ -71,9 +71,9 @@ async def test_file_that_changes_meanwhile_is_refused_and_leaves_no_bytes(
         importer = Importer(database=home.database, blobs=home.blobs)
         put_file = home.blobs.put_file
 
-        async def while_somebody_writes(key: str, path: Path) -> None:
+        async def while_somebody_writes(key: str, path: Path, *, leaving: int) -> None:
             await asyncio.to_thread(film.write_bytes, FILM + b"!")
-            await put_file(key, path)
+            await put_file(key, path, leaving=leaving)
 
         with monkeypatch.context() as patch:
             patch.setattr(home.blobs, "put_file", while_somebody_writes)

@@ -64,9 +64,9 @@ async def test_kill_while_bytes_move_into_the_store_loses_and_doubles_nothing(
         upload_id = await home.upload()
         put_file = home.blobs.put_file
 
-        async def killed(key: str, path: Path, *, move: bool = False) -> None:
+        async def killed(key: str, path: Path, *, move: bool = False, leaving: int = 0) -> None:
             if moved:
-                await put_file(key, path, move=move)
+                await put_file(key, path, move=move, leaving=leaving)
             raise Killed
 
         monkeypatch.setattr(home.blobs, "put_file", killed)
@@ -80,7 +80,7 @@ async def test_kill_while_bytes_move_into_the_store_loses_and_doubles_nothing(
 
 
 def write_unverified(path: Path) -> None:
-    file = StagedFile(path, path.with_name(f"{path.name}.unverified"))
+    file = StagedFile(path, path.with_name(f"{path.name}.unverified"), 0)
     file.mark()
     file.write(b"damaged", None)
     file.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from ottserver.backends.blobs.space import Room
 from ottserver.errors import NotAuthenticated
 from ottserver.ops import service as ops
 from ottserver.ops.handlers import routes
@@ -51,10 +52,20 @@ class Stage:
     database: Backend
     blobs: Backend
     draining: asyncio.Event
+    disks: Disks
 
     async def get(self, path: str) -> tuple[int, Any]:
         async with self.client.get(path) as response:
             return response.status, await response.json()
+
+
+class Disks:
+    """Disks with as much room as the test says."""
+
+    room = Room(free=7_000, reserve=1_000)
+
+    async def look(self) -> Room:
+        return self.room
 
 
 class Parking:
@@ -66,13 +77,13 @@ class Parking:
 
 @pytest.fixture
 async def stage(aiohttp_client: AiohttpClient) -> Stage:
-    database, blobs, draining = Backend(), Backend(), asyncio.Event()
+    database, blobs, draining, disks = Backend(), Backend(), asyncio.Event(), Disks()
     registry = CollectorRegistry()
     Counter("films_played", "Films that were played.", registry=registry).inc(3)
-    service = OpsService({"database": database, "blobs": blobs}, draining)
+    service = OpsService({"database": database, "blobs": blobs}, draining, disks)
     table = routes(service, registry, Parking(), lambda: build_document(table, "1.2.3"))
     application = build_application(table, Guard(Nobody(), ""), RateLimits(on=False), secure_cookies=False)
-    return Stage(await aiohttp_client(application), database, blobs, draining)
+    return Stage(await aiohttp_client(application), database, blobs, draining, disks)
 
 
 async def test_process_that_lives_says_so(stage: Stage) -> None:
@@ -81,7 +92,19 @@ async def test_process_that_lives_says_so(stage: Stage) -> None:
 
 
 async def test_server_is_ready_when_every_backend_is(stage: Stage) -> None:
-    assert await stage.get("/readyz") == (200, {"status": "ready", "backends": {"database": "ok", "blobs": "ok"}})
+    assert await stage.get("/readyz") == (
+        200,
+        {"status": "ready", "backends": {"database": "ok", "blobs": "ok"}, "disk": "ok"},
+    )
+
+
+async def test_full_disk_is_told_and_leaves_the_server_ready(stage: Stage) -> None:
+    stage.disks.room = Room(free=1_000, reserve=1_000)
+    status, answer = await stage.get("/readyz")
+    assert (status, answer["status"], answer["disk"]) == (200, "ready", "full")
+    async with stage.client.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    assert {"ott_disk_full 1.0", "ott_disk_free_bytes 1000.0"} <= set(lines)
 
 
 async def test_backend_that_is_down_is_named_and_its_inside_is_not_told(stage: Stage) -> None:

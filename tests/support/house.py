@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from ottserver.backends.blobs import open_blobs
+from ottserver.backends.blobs.space import Space
 from ottserver.backends.bus import open_bus
 from ottserver.backends.database import open_database
 from ottserver.backends.database.schema import outbox
@@ -249,6 +250,7 @@ async def house(
             users=SourceUsage(),
             probe=probe,
             limits=IngestLimits(10_000_000, lifetime, 10.0),
+            space=Space(blobs, folder, reserve_bytes=0),
         )
         others = _Others(ingest, {}, [], {})
         catalog = CatalogService(database=database, uploads=ingest, states=others, live=live)

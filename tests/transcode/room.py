@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from ottserver.backends.blobs import open_blobs
+from ottserver.backends.blobs.space import Space
 from ottserver.backends.database import open_database
 from ottserver.backends.database.schema import outbox
 from ottserver.events import FACTS, Fact, SourceReady
@@ -93,6 +94,7 @@ class Room:
             open_blobs(f"file://{self._folder}/blobs", self._folder / "scratch") as blobs,
         ):
             await blobs.put_file(BLOB_KEY, self._film)
-            service = TranscodeService(database, blobs, replace(SMALL, **settings), watcher)
+            space = Space(blobs, self._folder, reserve_bytes=0)
+            service = TranscodeService(database, blobs, replace(SMALL, **settings), watcher, space)
             async with service.running(fill=fill):
                 yield OpenRoom(service, blobs, database, watcher)

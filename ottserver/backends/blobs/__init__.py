@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from ottserver.errors import Busy, SettingsError
+from ottserver.errors import Busy, NoRoom, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,8 +38,20 @@ class BlobsDown(Busy):
         super().__init__("The media store cannot be reached at the moment; try again shortly.", retry_after=5.0)
 
 
+class BlobsFull(NoRoom):
+    """The store took no bytes because it has no room; what is there can be read."""
+
+    def __init__(self) -> None:
+        """The sentence is the same whatever the store says, which is for the log."""
+        super().__init__("The server's disk is full; try again when room has been made on it.")
+
+
 class Blobs(Protocol):
-    """A store of immutable bytes. Any call may raise `BlobsDown`, and `ValueError` for what is no key."""
+    """A store of immutable bytes.
+
+    Any call may raise `BlobsDown`, and `ValueError` for what is no key. One that writes raises `BlobsFull` where there
+    is no room, and leaves nothing half written.
+    """
 
     async def get(self, key: str) -> bytes:
         """All bytes of the blob; raises `BlobMissing`."""
@@ -61,10 +73,11 @@ class Blobs(Protocol):
         """Write the blob unless there is one already: the first writer wins. Whether this call wrote it."""
         ...
 
-    async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
+    async def put_file(self, key: str, path: Path, *, move: bool = False, leaving: int = 0) -> None:
         """Take a local file's bytes under `key`: linked or reflinked where the system allows, else copied.
 
-        With `move` the caller gives the file up. A blob that is there already is left as it is.
+        With `move` the caller gives the file up. A blob that is there already is left as it is. A copy that would leave
+        less than `leaving` bytes of room is not begun.
         """
         ...
 
@@ -87,8 +100,12 @@ class Blobs(Protocol):
         """
         ...
 
+    async def free_bytes(self) -> int | None:
+        """How much more the store takes, or nothing where it has no end or does not say."""
+        ...
+
     async def check(self) -> None:
-        """Raise when the store cannot be read and written."""
+        """Raise when the store cannot be read and written. A full one can: what is in it is served."""
         ...
 
 

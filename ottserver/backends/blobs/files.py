@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+from ottserver.backends.blobs.space import FULL, free_in
 
 Fill = Callable[[IO[bytes], IO[bytes]], bool]
 """Gives the second file the bytes of the first; false where the file system cannot do it this way."""
@@ -22,11 +25,11 @@ STALE_SECONDS = 3600.0
 """A file that nobody has written to for so long was left behind by a process that died."""
 
 
-def take_file(source: Path, root: Path, key: str, *, move: bool) -> None:
+def take_file(source: Path, root: Path, key: str, *, move: bool, leaving: int) -> None:
     """Make `root/key` hold the bytes of `source`, atomically and durably; a blob that is there is kept.
 
-    Linked when the source is given up (which then is removed), else reflinked, else hard-linked, else copied. Raises
-    `OSError`.
+    Linked when the source is given up (which then is removed), else reflinked, else hard-linked, else copied, if that
+    leaves so many bytes of room. Raises `OSError`.
     """
     source = source.resolve(strict=True)  # the link is to the file, never to a symbolic link to it
     target = root / key
@@ -37,7 +40,9 @@ def take_file(source: Path, root: Path, key: str, *, move: bool) -> None:
                 os.link(source, target)
             except FileExistsError:
                 pass
-            except OSError:  # another file system, or one without hard links
+            except OSError as error:  # another file system, or one without hard links
+                if error.errno in FULL or free_in(root) - source.stat().st_size < leaving:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
                 _publish(source, root, target, _copy)
         _sync_folder(target.parent)
     if move:

@@ -17,8 +17,9 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore
 
-from ottserver.backends.blobs import BlobInfo, BlobMissing, BlobsDown
+from ottserver.backends.blobs import BlobInfo, BlobMissing, BlobsDown, BlobsFull
 from ottserver.backends.blobs.files import INCOMING, sweep, take_file
+from ottserver.backends.blobs.space import FULL, free_in
 from ottserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _KEY_LIMIT = 512
 _CHUNK = 8 * 1024 * 1024
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+# The driver has no error of its own for a full disk: the number is in its sentence.
 
 
 def checked_key(key: str) -> str:
@@ -47,8 +50,16 @@ def _reaching(key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise BlobMissing(key) from error
     except (BaseError, OSError) as error:
+        if _is_full(error):
+            raise BlobsFull from error
         log.warning("the blob store cannot be used: %s", error)
         raise BlobsDown from error
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return any(int(number) in FULL for number in _OS_ERROR.findall(str(error)))
 
 
 class ObjectStoreBlobs:
@@ -105,11 +116,16 @@ class ObjectStoreBlobs:
                 return False
         return True
 
-    async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
+    async def put_file(self, key: str, path: Path, *, move: bool = False, leaving: int = 0) -> None:
         """Take a local file's bytes under `key`. Raises `FileNotFoundError` when there is no such file."""
         checked_key(key)
         if self._folder is not None:
-            await asyncio.to_thread(take_file, path, self._folder, key, move=move)
+            try:
+                await asyncio.to_thread(take_file, path, self._folder, key, move=move, leaving=leaving)
+            except OSError as error:
+                if _is_full(error):
+                    raise BlobsFull from error
+                raise
             return
         await asyncio.to_thread(path.stat)
         if await self.info(key) is None:
@@ -175,15 +191,30 @@ class ObjectStoreBlobs:
                 data = await self.get_range(key, start, _CHUNK)
                 await asyncio.to_thread(file.write, data)
             await asyncio.to_thread(file.close)
+        except OSError as error:
+            await asyncio.to_thread(_give_up, file, path)
+            if _is_full(error):
+                raise BlobsFull from error
+            raise
         except BaseException:
             await asyncio.to_thread(_give_up, file, path)
             raise
         return path
 
+    async def free_bytes(self) -> int | None:
+        """Room on the folder's file system; nothing for memory."""
+        if self._folder is None:
+            return None
+        with _reaching(""):
+            return await asyncio.to_thread(free_in, self._folder)
+
     async def check(self) -> None:
-        """Raise when the store cannot be read and written."""
-        await self.put("health/probe", b"ok")
-        await self.get("health/probe")
+        """Raise when the store cannot be read and written; a full one can be read."""
+        with suppress(BlobsFull):
+            await self.put("health/probe", b"ok")
+            await self.get("health/probe")
+            return
+        await self.info("health/probe")
 
 
 async def _discard(copy: asyncio.Task[Path]) -> None:
