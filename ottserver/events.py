@@ -131,6 +131,8 @@ class ArtworkReady(SourceFact):
 
     poster_key: str
     backdrop_key: str
+    pictures: int = 0
+    """How many there are to choose from, beside these keys: "poster-0" and "backdrop-0" on, best first."""
 
 
 @dataclass(frozen=True)

@@ -249,11 +249,23 @@ class Storyboard:
 
 
 @dataclass(frozen=True, slots=True)
+class Artwork:
+    """Pictures from the film for its title page, best first: each as a poster, and larger as a backdrop."""
+
+    seconds: tuple[float, ...]
+    """Where in the film each is from."""
+    poster: int
+    """Which one is the poster unless somebody chooses another."""
+    backdrop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Extras:
     """What is made of a film beside its segments. Nothing that plays waits for it; None: not made yet."""
 
     text: tuple[TextTrack, ...] | None = None
     storyboard: Storyboard | None = None
+    artwork: Artwork | None = None
     failed: tuple[tuple[str, str], ...] = ()
     """Errands that could not be done, each with its reason in words."""
     added: tuple[TextTrack, ...] = ()
@@ -278,6 +290,11 @@ def extra_key(presentation_id: str, name: str) -> str:
 def sidecar_key(source_id: str, name: str) -> str:
     """Blob key of a WebVTT file made of subtitles that somebody brought."""
     return f"subtitles/{source_id}/{name}.vtt"
+
+
+def artwork_key(presentation_id: str, picture: str) -> str:
+    """Blob key of a picture made from the film, such as "poster-0" or "backdrop-0"."""
+    return f"artwork/{presentation_id}/{picture}.jpg"
 
 
 def init_key(presentation_id: str, rendition: str) -> str:

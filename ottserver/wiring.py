@@ -10,13 +10,12 @@ from ottserver.accounts.models import AccountSettings
 from ottserver.billing.models import Plan
 from ottserver.catalog.models import Encoding
 from ottserver.ingest.service import IngestLimits
-from ottserver.media import Extras
+from ottserver.media import artwork_key
 from ottserver.playback.models import Video as PlayableVideo
 from ottserver.transcode import store as presentations
 from ottserver.transcode.models import EncoderSettings, LadderStep
-from ottserver.transcode.plan import EXTRAS, PRESENTATION
+from ottserver.transcode.plan import PRESENTATION, extras_of
 from ottserver.transcode.sidecars import Words
-from ottserver.transcode.studio import artwork_key
 
 if TYPE_CHECKING:
     from ottserver.backends.database import Database
@@ -91,12 +90,19 @@ class SourceStates:
             return Encoding()
         if row.state == "failed":
             return Encoding(reason=row.reason)
+        extras = replace(extras_of(row.extras), added=added)
+        artwork = extras.artwork
+        if artwork is not None:
+            poster, backdrop = f"poster-{artwork.poster}", f"backdrop-{artwork.backdrop}"
+        else:
+            # Those of an earlier version.
+            poster, backdrop = ("poster", "backdrop") if row.artwork else ("", "")
         return Encoding(
             presentation=PRESENTATION.validate_json(row.presentation),
             complete=row.state == "complete",
-            poster_key=artwork_key(row.id, "poster") if row.artwork else None,
-            backdrop_key=artwork_key(row.id, "backdrop") if row.artwork else None,
-            extras=replace(Extras() if row.extras is None else EXTRAS.validate_json(row.extras), added=added),
+            poster_key=artwork_key(row.id, poster) if poster else None,
+            backdrop_key=artwork_key(row.id, backdrop) if backdrop else None,
+            extras=extras,
         )
 
 

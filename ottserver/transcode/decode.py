@@ -148,6 +148,17 @@ def _deinterlaced(frames: Iterator[Numbered], rate: Fraction) -> Iterator[Number
         yield from _drained(graph, rate)
 
 
+def deinterlaced_picture(frame: VideoFrame) -> VideoFrame:
+    """A picture that has no neighbours, with its second field made from the first."""
+    pts, rate = frame.pts, Fraction(25)
+    graph = _bwdif(frame, rate)
+    frame.pts, frame.time_base = 0, 1 / rate
+    graph.vpush(frame)
+    whole = next((picture for _, picture in _drained(graph, rate)), frame)
+    frame.pts = pts
+    return whole
+
+
 def _bwdif(frame: VideoFrame, rate: Fraction) -> Graph:
     graph = Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=1 / rate)

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
-from ottserver.media import Extras, Storyboard, TextTrack
+from ottserver.media import Artwork, Extras, Storyboard, TextTrack
 
 if TYPE_CHECKING:
     from ottserver.transcode.models import EncodingPlan
 
 Errand = Literal["storyboard", "subtitles"]
 
-ERRANDS: tuple[Errand, ...] = ("subtitles",)
+ERRANDS: tuple[Errand, ...] = ("storyboard", "subtitles")
 """Those that workers do, in the order in which they are best done."""
 
 _TEXT = TypeAdapter(tuple[TextTrack, ...])
 _STORYBOARD = TypeAdapter(Storyboard)
+_ARTWORK = TypeAdapter(Artwork)
 
 
 def due(plan: EncodingPlan, extras: Extras) -> list[Errand]:
@@ -39,7 +40,11 @@ def merged(extras: Extras, errand: Errand, result: dict[str, Any]) -> Extras:
     """The extras with what an errand has made. Raises `pydantic.ValidationError` when the result makes no sense."""
     if errand == "subtitles":
         return replace(extras, text=_TEXT.validate_python(result["tracks"]))
-    return replace(extras, storyboard=_STORYBOARD.validate_python(result["storyboard"]))
+    return replace(
+        extras,
+        storyboard=_STORYBOARD.validate_python(result["storyboard"]),
+        artwork=_ARTWORK.validate_python(result["artwork"]),
+    )
 
 
 def missed(extras: Extras, errand: Errand, reason: str) -> Extras:

@@ -16,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "artwork", "storyboard", "subtitles"]
+    kind: Literal["init", "video", "audio", "storyboard", "subtitles"]
     fields: Mapping[str, Any]
 
     def finished(self, items: int) -> int:
@@ -56,10 +56,9 @@ def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> 
 
 
 def errand_job(errand: Literal["storyboard", "subtitles"], plan_json: str, path: str) -> Job:
-    """Make an extra; items are about `extra`, a name below the film's extras, or have the errand's `result`."""
+    """Make an extra.
+
+    Items are about `extra`, a name below the film's extras, about `picture`, a name among its artwork, or have the
+    errand's `result`.
+    """
     return Job(errand, {"plan": plan_json, "path": path})
-
-
-def artwork_job(plan_json: str, path: str) -> Job:
-    """Make pictures of the film; items are about `picture`: "poster" or "backdrop"."""
-    return Job("artwork", {"plan": plan_json, "path": path})

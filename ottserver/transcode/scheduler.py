@@ -37,10 +37,6 @@ class Outcome(Protocol):
         """Every segment exists."""
         ...
 
-    async def drawn(self, title: Title, *, found: bool) -> None:
-        """Artwork was made, or there is nothing to be seen in the film."""
-        ...
-
     async def ran(self, title: Title, errand: Errand, result: dict[str, Any] | None, reason: str) -> None:
         """An errand has its result, or none and a reason why there will never be one."""
         ...
@@ -160,10 +156,8 @@ class Scheduler:
     async def _step(self, title: Title) -> bool:
         try:
             await self._studio.list(title)
-            if title.artwork_due:
-                # A new film is looked at before it is played, and its pictures cost less than one segment.
-                await self._artwork(title)
-            elif title.errands:
+            if title.errands:
+                # A new film is looked at before it is played, and its pictures cost no more than some segments.
                 await self._errand(title, title.errands.pop(0))
             elif (work := title.map.claim(self._workers)) is not None:
                 await self._segments(title, work)
@@ -190,16 +184,6 @@ class Scheduler:
         finally:
             title.map.release(work)
 
-    async def _artwork(self, title: Title) -> None:
-        title.artwork_due = False
-        try:
-            await self._outcome.drawn(title, found=await self._studio.artwork(title))
-        except JobFailed as failure:
-            await self._outcome.damaged(title, f"No pictures could be made: {failure}")
-        except Exception:
-            title.artwork_due = True
-            raise
-
     async def _errand(self, title: Title, errand: Errand) -> None:
         try:
             await self._outcome.ran(title, errand, await self._studio.errand(title, errand), "")
@@ -222,5 +206,5 @@ class Scheduler:
 
 
 def _precedence(title: Title) -> tuple[bool, bool, int, int]:
-    begun = not title.artwork_due and not title.errands and title.listed and title.map.begun
+    begun = not title.errands and title.listed and title.map.begun
     return begun, not title.watched, title.map.missing if begun else 0, title.served

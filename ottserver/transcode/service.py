@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
-from ottserver.media import Extras, init_key, segment_key, sidecar_key
+from ottserver.media import Extras, artwork_key, init_key, segment_key, sidecar_key
 from ottserver.transcode import store
 from ottserver.transcode.demand import Demand
 from ottserver.transcode.errands import merged, missed
@@ -24,7 +24,7 @@ from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, extras_
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
 from ottserver.transcode.sidecars import Sidecars
-from ottserver.transcode.studio import Studio, artwork_key
+from ottserver.transcode.studio import Studio
 from ottserver.transcode.title import Title
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.blobs.space import Space
-    from ottserver.backends.database import Database
+    from ottserver.backends.database import Database, UnitOfWork
     from ottserver.events import SourceReady, SourceRemoved, SubtitlesChanged
     from ottserver.media import Presentation, Rendition
     from ottserver.transcode.errands import Errand
@@ -110,9 +110,6 @@ class TranscodeService:
                 return
             if before is not None and before.id != identity:
                 await self._forget(before.id)
-            if (known := self._titles.get(identity)) is not None:
-                # Another source has the same bytes: its segments serve both, its pictures are announced for each.
-                known.artwork_due = True
             _log.info("source %s is playable as presentation %s", fact.source_id, stored.id)
         title = await self._title(identity)
         if title is not None:
@@ -137,10 +134,14 @@ class TranscodeService:
             artwork=False,
         )
         async with self._database.writing() as work:
-            await store.save(work.connection, stored)
+            # Another source may have the same bytes: what was made of it serves both.
+            twins = await store.of_presentation(work.connection, identity)
+            known = next((row.extras for row in twins if row.extras is not None), None)
+            await store.save(work.connection, replace(stored, extras=known))
             await work.announce(PresentationPlayable(fact.source_id, presentation))
-            if added := await store.sidecars_of(work.connection, fact.source_id):
-                await work.announce(ExtrasReady(fact.source_id, identity, Extras(added=added)))
+            added = await store.sidecars_of(work.connection, fact.source_id)
+            if known is not None or added:
+                await _announce(work, fact.source_id, identity, replace(extras_of(known), added=added))
         return stored
 
     async def _unplayable(self, plan: EncodingPlan, identity: str, fact: SourceReady, reason: str) -> None:
@@ -206,14 +207,6 @@ class TranscodeService:
             for source_id in await store.complete(work.connection, title.id):
                 await work.announce(PresentationComplete(source_id, title.id))
 
-    async def drawn(self, title: Title, *, found: bool) -> None:
-        """Artwork is in the blob store, or there is nothing to be seen in the film."""
-        keys = artwork_key(title.id, "poster"), artwork_key(title.id, "backdrop")
-        async with self._database.writing() as work:
-            for source_id in await store.drawn(work.connection, title.id):
-                if found:
-                    await work.announce(ArtworkReady(source_id, *keys))
-
     async def ran(self, title: Title, errand: Errand, result: dict[str, Any] | None, reason: str) -> None:
         """An extra was made, or why it never will be: kept and announced."""
         async with self._database.writing() as work:
@@ -224,7 +217,10 @@ class TranscodeService:
             extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
             extras = replace(extras, added=await store.sidecars_of(work.connection, rows[0].source_id))
             for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
-                await work.announce(ExtrasReady(source_id, title.id, extras))
+                if errand == "storyboard":
+                    await _announce(work, source_id, title.id, extras)
+                else:
+                    await work.announce(ExtrasReady(source_id, title.id, extras))
         title.extras = extras
 
     async def damaged(self, title: Title, reason: str) -> None:
@@ -344,7 +340,6 @@ class TranscodeService:
                 await asyncio.to_thread(PRESENTATION.validate_json, row.presentation),
                 plan,
                 row,
-                artwork_due=not all(row.artwork for row in rows),
                 progress=self._progress,
             )
             title.extras = replace(title.extras, added=added)
@@ -360,3 +355,16 @@ class TranscodeService:
                     del self._titles[identity]
                     title.hush()
                     return
+
+
+async def _announce(work: UnitOfWork, source_id: str, identity: str, extras: Extras) -> None:
+    await work.announce(ExtrasReady(source_id, identity, extras))
+    if extras.artwork is not None:
+        await work.announce(
+            ArtworkReady(
+                source_id,
+                artwork_key(identity, f"poster-{extras.artwork.poster}"),
+                artwork_key(identity, f"backdrop-{extras.artwork.backdrop}"),
+                len(extras.artwork.seconds),
+            )
+        )

@@ -41,7 +41,8 @@ presentations = sa.Table(
     sa.Column("damage", _LONG, nullable=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
-"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`: announced?
+"""`presentation` is empty where `state` is failed; `inits` has digests of init segments; `artwork`:
+whether pictures were made as earlier versions did.
 
 `extras` is what was made beside the segments; `damage` names the segments that could not be made, with reasons."""
 
@@ -108,7 +109,7 @@ async def of_presentation(connection: AsyncConnection, presentation_id: str) -> 
 
 async def unfinished(connection: AsyncConnection) -> list[str]:
     """Ids of presentations with work left, in the order in which their sources came."""
-    left = sa.or_(presentations.c.state == "playable", sa.not_(presentations.c.artwork))
+    left = sa.or_(presentations.c.state == "playable", presentations.c.extras.is_(None))
     query = sa.select(presentations.c.id).where(presentations.c.state != "failed", left)
     found = await connection.execute(query.order_by(presentations.c.source_id))
     return list(dict.fromkeys(found.scalars()))
@@ -119,14 +120,6 @@ async def complete(connection: AsyncConnection, presentation_id: str) -> list[st
     chosen = sa.and_(presentations.c.id == presentation_id, presentations.c.state == "playable")
     sources = list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
     await connection.execute(sa.update(presentations).where(chosen).values(state="complete", reason=None))
-    return sources
-
-
-async def drawn(connection: AsyncConnection, presentation_id: str) -> list[str]:
-    """Note that artwork was made; the sources for which that is news."""
-    chosen = sa.and_(presentations.c.id == presentation_id, sa.not_(presentations.c.artwork))
-    sources = list((await connection.execute(sa.select(presentations.c.source_id).where(chosen))).scalars())
-    await connection.execute(sa.update(presentations).where(chosen).values(artwork=True))
     return sources
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ottserver.backends.blobs import BlobMissing, BlobsFull
 from ottserver.errors import NoRoom, NotFound
-from ottserver.media import extra_key, init_key, segment_key
+from ottserver.media import artwork_key, extra_key, init_key, segment_key
 from ottserver.transcode import jobs
 from ottserver.transcode.pool import JobFailed
 from ottserver.transcode.spill import Spill
@@ -19,18 +19,13 @@ if TYPE_CHECKING:
     from ottserver.backends.blobs.space import Room, Space
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.hold import Hold
-    from ottserver.transcode.jobs import Item, Job, Lane
+    from ottserver.transcode.jobs import Item, Lane
     from ottserver.transcode.pool import Pool
     from ottserver.transcode.segmentmap import Work
     from ottserver.transcode.title import Title
 
 _log = logging.getLogger(__name__)
 _SEGMENT = ".m4s"
-
-
-def artwork_key(presentation_id: str, picture: str) -> str:
-    """Blob key of a picture made from the film: "poster" or "backdrop"."""
-    return f"artwork/{presentation_id}/{picture}.jpg"
 
 
 class Studio:
@@ -156,21 +151,6 @@ class Studio:
         for name, item in inits.items():
             await self._blobs.put(init_key(presentation_id, name), item.data)
 
-    async def artwork(self, title: Title) -> bool:
-        """Make and publish the pictures; whether there are any. Raises `JobFailed`."""
-        try:
-            async with self._blobs.local(title.source_key) as path:
-                job: Job = jobs.artwork_job(title.plan, str(path))
-                items = await self._pool.run("background", job)
-        except BlobMissing:
-            message = "the source's bytes are not in the blob store"
-            raise JobFailed(message) from None
-        if title.gone:
-            return False
-        for item in items:
-            await self._blobs.put(artwork_key(title.id, item.about["picture"]), item.data)
-        return bool(items)
-
     async def errand(self, title: Title, errand: Errand) -> dict[str, Any]:
         """Do an errand and publish what it makes; its result. Raises `JobFailed`."""
         try:
@@ -183,8 +163,10 @@ class Studio:
         for item in items:
             if "result" in item.about:
                 result = item.about["result"]
-            elif "extra" in item.about and not title.gone:
-                await self._blobs.put(extra_key(title.id, item.about["extra"]), item.data)
+            elif not title.gone:
+                drawn = item.about.get("picture")
+                key = artwork_key(title.id, drawn) if drawn else extra_key(title.id, item.about["extra"])
+                await self._blobs.put(key, item.data)
         return result
 
     async def stored_extra(self, presentation_id: str, name: str) -> bytes:

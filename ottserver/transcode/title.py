@@ -35,7 +35,6 @@ class Title:
         plan: EncodingPlan,
         row: Stored,
         *,
-        artwork_due: bool,
         progress: Progress,
     ) -> None:
         """`row` is what the database has of the presentation, `plan` the plan in it."""
@@ -45,7 +44,6 @@ class Title:
         self.source_key = row.source_key
         self.inits = row.inits
         """Digests of init segments by rendition."""
-        self.artwork_due = artwork_due
         self.extras = extras_of(row.extras)
         self.errands = due(plan, self.extras)
         """What is to be made beside the segments."""

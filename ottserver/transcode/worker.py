@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ottserver.backends.ffmpeg.child import confine, keep_memory, take_stdout
 from ottserver.transcode import wire
-from ottserver.transcode.artwork import pictures
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
+from ottserver.transcode.storyboard import storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.video import video_init, video_segments
 
@@ -75,9 +75,8 @@ def _audio(task: Task) -> Made:
         yield {"rendition": track.name, "index": index, "init": digest(init)}, media
 
 
-def _artwork(task: Task) -> Made:
-    for name, data in pictures(task.path, task.plan, threads=task.threads).items():
-        yield {"picture": name}, data
+def _storyboard(task: Task) -> Made:
+    yield from storyboard(task.path, task.plan)
 
 
 def _subtitles(task: Task) -> Made:
@@ -88,7 +87,7 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
     "init": _init,
     "video": _video,
     "audio": _audio,
-    "artwork": _artwork,
+    "storyboard": _storyboard,
     "subtitles": _subtitles,
 }
 

@@ -58,12 +58,12 @@ class OpenRoom:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.seq))
             return [TypeAdapter[Any](FACTS[kind]).validate_json(payload) for kind, payload in rows]
 
-    async def fact(self, kind: type[Fact]) -> Fact:
-        """The first fact of that kind, once it is announced."""
+    async def fact(self, kind: type[Fact], number: int = 1) -> Fact:
+        """The first fact of that kind, or a later one, once it is announced."""
         while True:
-            for fact in await self.facts():
-                if isinstance(fact, kind):
-                    return fact
+            found = [fact for fact in await self.facts() if isinstance(fact, kind)]
+            if len(found) >= number:
+                return found[number - 1]
             await asyncio.sleep(0.05)
 
     async def keys(self, folder: str) -> set[str]:

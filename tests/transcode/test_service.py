@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ottserver.errors import Busy, NotFound
-from ottserver.events import ArtworkReady, PresentationComplete, PresentationPlayable, SourceRemoved
+from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationPlayable, SourceRemoved
 from ottserver.media import init_key, segment_key
-from ottserver.transcode import store
 from tests.transcode.clips import numbers_in
 from tests.transcode.room import BLOB_KEY, SOURCE_ID
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from ottserver.media import Presentation
     from tests.transcode.room import OpenRoom, Room
+
+
+TWIN_ID = "01900000-0000-7000-8000-000000000002"
 
 
 async def planned(room: Room, opened: OpenRoom) -> Presentation:
@@ -110,7 +113,27 @@ async def test_background_fills_every_segment_draws_artwork_and_says_so_once(roo
     async with room.open(fill=True) as opened:
         await asyncio.sleep(0.2)
         kinds = [type(fact) for fact in await opened.facts()]
-        assert len(kinds) == len(set(kinds)) == 3
+        assert len(kinds) == len(set(kinds)) == 4
+
+
+async def test_pictures_for_the_seek_bar_are_there_once_they_are_announced_and_serve_a_twin_at_once(room: Room) -> None:
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        fact = await opened.fact(ExtrasReady)
+        assert isinstance(fact, ExtrasReady)
+        assert fact.extras == await opened.service.extras(presentation.id)
+        board = fact.extras.storyboard
+        assert board is not None
+        assert (board.tiles, board.sheets) == (5, 1)
+        give = opened.service.extra
+        assert (await give(presentation.id, "storyboard/0.jpg")).startswith(b"\xff\xd8\xff")
+        with pytest.raises(NotFound):
+            await give(presentation.id, "storyboard/1.jpg")
+    async with room.open() as opened:
+        # Nothing is filled: what the other source has is all there can be.
+        await opened.service.on_source_ready(replace(room.ready, source_id=TWIN_ID))
+        told = [fact for fact in await opened.facts() if fact.key == TWIN_ID]
+        assert [type(fact) for fact in told] == [PresentationPlayable, ExtrasReady, ArtworkReady]
 
 
 async def test_restart_goes_on_where_the_blob_store_says(room: Room) -> None:
@@ -285,7 +308,5 @@ async def test_film_whose_last_segments_players_had_made_is_complete_for_several
         for rendition in presentation.renditions:
             for index in range(rendition.segments):
                 await opened.service.segment(presentation.id, rendition.name, index)
-        async with opened.database.writing() as work:
-            await store.drawn(work.connection, presentation.id)
     async with room.open(fill=True, background_workers=2) as opened, asyncio.timeout(20):
         assert await opened.fact(PresentationComplete) == PresentationComplete(SOURCE_ID, presentation.id)

@@ -149,7 +149,8 @@ async def test_subtitles_of_a_film_are_announced_and_served_while_it_is_filled(
     await asyncio.to_thread(room.take, film)
     async with room.open(fill=True) as opened:
         presentation = await planned(room, opened)
-        fact = await opened.fact(ExtrasReady)
+        # Pictures for the seek bar come first.
+        fact = await opened.fact(ExtrasReady, 2)
         assert isinstance(fact, ExtrasReady)
         (track,) = fact.extras.shown
         assert (await opened.service.extras(presentation.id)).shown == (track,)
@@ -158,4 +159,4 @@ async def test_subtitles_of_a_film_are_announced_and_served_while_it_is_filled(
     # What was read is known after a restart, and not read again.
     async with room.open() as opened:
         assert (await opened.service.extras(presentation.id)).shown == (track,)
-        assert len([fact for fact in await opened.facts() if isinstance(fact, ExtrasReady)]) == 1
+        assert len([fact for fact in await opened.facts() if isinstance(fact, ExtrasReady)]) == 2

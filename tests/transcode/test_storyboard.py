@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import io
+import time
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import pytest
+
+from ottserver.ingest.probe import probe
+from ottserver.transcode import keyframes
+from ottserver.transcode.keyframes import coarse_to_fine
+from ottserver.transcode.storyboard import NothingShown, storyboard
+from tests.transcode.clips import BITS, Clip, number_on, turn, write
+from tests.transcode.stitching import plan_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = (("preset", "ultrafast"), ("bf", "2"), ("g", "50"), ("sc_threshold", "0"))
+
+
+def decoded(data: bytes) -> np.ndarray:
+    """Red, green and blue of a JPEG, shape (height, width, 3)."""
+    with av.open(io.BytesIO(data), "r", format="jpeg_pipe") as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+class Drawn:
+    """What an errand made of a file."""
+
+    def __init__(self, source: Path) -> None:
+        self.files: dict[str, bytes] = {}
+        for about, data in storyboard(source, plan_of(probe(source))):
+            if "result" in about:
+                self.board: dict[str, Any] = about["result"]["storyboard"]
+                self.artwork: dict[str, Any] = about["result"]["artwork"]
+            else:
+                self.files[about.get("extra") or about["picture"]] = data
+
+    def tiles(self) -> list[np.ndarray]:
+        """Every tile in its order."""
+        width, height = self.board["tile_width"], self.board["tile_height"]
+        columns, rows = self.board["columns"], self.board["rows"]
+        found = []
+        for sheet in range(-(-self.board["tiles"] // (columns * rows))):
+            picture = decoded(self.files[f"storyboard/{sheet}.jpg"])
+            assert picture.shape == (height * rows, width * columns, 3)
+            found += [
+                picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
+                for row in range(rows)
+                for column in range(columns)
+            ]
+        assert f"storyboard/{len(found) // (columns * rows)}.jpg" not in self.files
+        return found[: self.board["tiles"]]
+
+
+def number_in(tile: np.ndarray) -> int:
+    """The number that the bars of a tile stand for."""
+    luma = tile.mean(axis=2)
+    edges = np.linspace(0, luma.shape[1], BITS + 1).astype(int)
+    bits = [luma[:, left + 3 : right - 3].mean() > 126 for left, right in pairwise(edges)]
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+@pytest.fixture
+def by_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let short clips be treated as films are: by their key frames alone."""
+    monkeypatch.setattr(keyframes, "_WHOLE_PIXELS", 0)
+
+
+@pytest.mark.usefixtures("by_keys")
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.avi", "film.mov"])
+def test_every_tile_shows_its_own_place_in_the_film(tmp_path: Path, name: str) -> None:
+    options = KEYS if not name.endswith("avi") else (("preset", "ultrafast"), ("bf", "0"), ("g", "50"))
+    drawn = Drawn(write(Clip(name, seconds=21, options=options), tmp_path))
+    assert (drawn.board["interval"], drawn.board["tiles"]) == (2.0, 11)
+    assert [number_in(tile) for tile in drawn.tiles()] == list(range(0, 525, 50))
+
+
+@pytest.mark.usefixtures("by_keys")
+@pytest.mark.parametrize("name", ["late.mp4", "late.ts", "late.mkv"])
+def test_between_rare_key_frames_the_last_one_is_shown(tmp_path: Path, name: str) -> None:
+    options = (("preset", "ultrafast"), ("bf", "2"), ("g", "130"), ("sc_threshold", "0"))
+    drawn = Drawn(write(Clip(name, seconds=14, first=37, options=options), tmp_path))
+    assert [number_in(tile) for tile in drawn.tiles()] == [0, 0, 0, 130, 130, 130, 260]
+
+
+def test_short_film_shows_every_place_however_rare_its_key_frames_are(tmp_path: Path) -> None:
+    drawn = Drawn(write(Clip("film.mp4", seconds=7, options=(("preset", "ultrafast"), ("g", "999"))), tmp_path))
+    assert [number_in(tile) for tile in drawn.tiles()] == [0, 50, 100, 150]
+
+
+def test_film_that_cannot_be_sought_in_is_read_through(tmp_path: Path) -> None:
+    source = write(Clip("film.mp4", seconds=9, options=KEYS), tmp_path)
+    plan = plan_of(probe(source))
+    until = time.monotonic() + 60
+    found = keyframes._passed(source, plan, [place * 2 * 12800 for place in range(5)], until)  # noqa: SLF001 - no small file refuses to be sought in
+    assert [(place, number_on(frame)) for place, _, frame in found if frame] == [(n, 50 * n) for n in range(5)]
+
+
+def test_film_of_one_frame_has_one_tile_and_one_picture(tmp_path: Path) -> None:
+    drawn = Drawn(write(Clip("one.mp4", seconds=0.04), tmp_path))
+    assert (drawn.board["tiles"], drawn.board["columns"], drawn.board["rows"]) == (1, 1, 1)
+    assert (len(drawn.artwork["seconds"]), drawn.artwork["poster"], drawn.artwork["backdrop"]) == (1, 0, 0)
+    assert {"storyboard/0.jpg", "poster-0", "backdrop-0"} == set(drawn.files)
+
+
+def test_tiles_are_upright_and_in_the_shape_that_is_shown(tmp_path: Path) -> None:
+    turned = Drawn(turn(write(Clip("phone.mp4", seconds=1), tmp_path), 90))
+    assert (turned.board["tile_width"], turned.board["tile_height"]) == (144, 256)
+    wide = Drawn(write(Clip("wide.mp4", seconds=1, size=(720, 576), aspect=Fraction(64, 45)), tmp_path))
+    assert wide.board["tile_width"] / wide.board["tile_height"] == pytest.approx(16 / 9, rel=0.01)
+    small = Drawn(write(Clip("small.mp4", seconds=1, size=(96, 64)), tmp_path))
+    assert (small.board["tile_width"], small.board["tile_height"]) == (96, 64)
+    assert {decoded(data).shape for name, data in small.files.items() if "-" in name} == {(64, 96, 3)}
+
+
+def coloured(path: Path, colours: list[tuple[int, int, int]], *, noise: int = 60, bars: int = 0) -> Path:
+    """A film of one key frame a second, each of its own colour with some structure; `bars` rows black at each edge."""
+    random = np.random.default_rng(7)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=1, options={"preset": "ultrafast", "g": "1", "crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for colour in colours:
+            grain = np.repeat(np.repeat(random.integers(-noise, noise + 1, (23, 40, 1)), 8, axis=0), 8, axis=1)[:180]
+            picture = np.clip(np.array(colour)[None, None] + grain * (max(colour) > 20), 0, 255).astype(np.uint8)
+            if bars:
+                picture[:bars] = picture[-bars:] = 0
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))
+    return path
+
+
+def test_black_white_and_flat_pictures_come_last_and_pictures_differ(tmp_path: Path) -> None:
+    colours = [(0, 0, 0), (0, 0, 0), (200, 60, 60), (200, 60, 60), (60, 180, 60), (60, 180, 60), (60, 60, 200)]
+    drawn = Drawn(coloured(tmp_path / "film.mp4", [*colours, (60, 60, 200), (255, 255, 255), (255, 255, 255)]))
+    assert len(drawn.artwork["seconds"]) == 5
+    assert set(drawn.artwork["seconds"][:3]) == {2.0, 4.0, 6.0}
+    means = [decoded(drawn.files[f"poster-{number}"]).mean(axis=(0, 1)) for number in range(3)]
+    assert {int(mean.argmax()) for mean in means} == {0, 1, 2}
+
+
+def test_bars_are_cut_off_pictures_and_stay_on_tiles(tmp_path: Path) -> None:
+    drawn = Drawn(coloured(tmp_path / "scope.mp4", [(180, 120, 80)] * 4, bars=24))
+    height, width, _ = decoded(drawn.files["backdrop-0"]).shape
+    assert width == 320
+    assert height == pytest.approx(132, abs=4)
+    assert decoded(drawn.files["poster-0"])[0].mean() > 60
+    assert drawn.tiles()[0][:8].mean() < 8
+
+
+def test_colours_of_tiles_are_those_of_the_film(tmp_path: Path) -> None:
+    drawn = Drawn(coloured(tmp_path / "red.mp4", [(200, 40, 40)], noise=0))
+    assert drawn.tiles()[0].mean(axis=(0, 1)) == pytest.approx([200, 40, 40], abs=8)
+
+
+def test_pictures_of_high_dynamic_range_are_toned_down(tmp_path: Path) -> None:
+    path = tmp_path / "pq.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx265", rate=1, options={"preset": "ultrafast", "x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = 16, 9, 9, 1
+        grey = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 100, np.uint8), format="rgb24")
+        out.mux(stream.encode(grey.reformat(format="yuv420p10le")))
+        out.mux(stream.encode(None))
+    # Dark in PQ, which gives more of its codes to the dark: shown as it is, it would be a grey of 100.
+    assert 70 < Drawn(path).tiles()[0].mean() < 90
+
+
+@pytest.mark.usefixtures("by_keys")
+def test_damaged_place_holds_the_picture_before(tmp_path: Path) -> None:
+    source = write(Clip("film.mkv", seconds=13, options=KEYS), tmp_path)
+    with av.open(str(source)) as container:
+        keys = [packet for packet in container.demux(video=0) if packet.is_keyframe and packet.size]
+        third = bytes(keys[3])
+    data = bytearray(source.read_bytes())
+    at = data.index(third)
+    data[at : at + len(third)] = b"\x00" * len(third)
+    source.write_bytes(data)
+    assert [number_in(tile) for tile in Drawn(source).tiles()] == [0, 50, 100, 100, 200, 250, 300]
+
+
+@pytest.mark.usefixtures("by_keys")
+def test_film_without_a_single_picture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(Clip("film.mp4", seconds=3, options=KEYS), tmp_path)
+    monkeypatch.setattr(keyframes, "_picture", lambda stream, packet: None)  # noqa: ARG005 - the function's signature
+    with pytest.raises(NothingShown):
+        Drawn(source)
+
+
+def test_places_far_apart_come_first_and_each_once() -> None:
+    order = coarse_to_fine(300)
+    assert order[:5] == [0, 64, 128, 192, 256]
+    assert sorted(order) == list(range(300))
