@@ -7,14 +7,14 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET  # builds only; nothing is parsed here
 
-from ottserver.delivery import text
+from ottserver.delivery import text, tiles
 from ottserver.delivery.ladder import rungs
 from ottserver.delivery.paths import INIT, SEGMENT_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ottserver.media import Presentation, Rendition, TextTrack
+    from ottserver.media import Presentation, Rendition, Storyboard, TextTrack
 
 _SCHEMA = "urn:mpeg:dash:schema:mpd:2011"
 _PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
@@ -26,7 +26,12 @@ _PURPOSES = {"description": "1", "clear": "2"}
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
-def mpd(presentation: Presentation, max_height: int, subtitles: Sequence[TextTrack] = ()) -> bytes:
+def mpd(
+    presentation: Presentation,
+    max_height: int,
+    subtitles: Sequence[TextTrack] = (),
+    board: Storyboard | None = None,
+) -> bytes:
     """The MPD as UTF-8 XML, cut to a plan's greatest height class; its addresses are relative to its own."""
     video = rungs(presentation, max_height)
     renditions = (*video, *presentation.audio)
@@ -46,6 +51,8 @@ def mpd(presentation: Presentation, max_height: int, subtitles: Sequence[TextTra
     for number, track in enumerate(presentation.audio, start=1):
         _audio_set(period, presentation, track, number)
     text.dash_sets(period, presentation.id, subtitles, len(presentation.audio) + 1, _plain)
+    if board is not None:
+        tiles.dash_set(period, presentation.id, board, len(presentation.audio) + len(subtitles) + 1)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return body
 

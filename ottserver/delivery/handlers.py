@@ -109,6 +109,13 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
         get(f"{_INSIDE}/init.mp4", "The init segment of a rendition", "video/mp4"),
         get(f"{_INSIDE}/media.m3u8", "The HLS media playlist of a rendition", "application/vnd.apple.mpegurl"),
         get(f"{_INSIDE}/subtitles.vtt", "The subtitles of a track", "text/vtt"),
+        get(f"{_BASE}/{{presentation}}/storyboard/{{index}}.jpg", "A sheet of pictures for the seek bar", "image/jpeg"),
+        get(f"{_BASE}/{{presentation}}/storyboard/index.vtt", "Which second is where on the sheets", "text/vtt"),
+        get(
+            f"{_BASE}/{{presentation}}/storyboard/images.m3u8",
+            "The same as an HLS image playlist",
+            "application/vnd.apple.mpegurl",
+        ),
         get(f"{_BASE}/master.m3u8", "The HLS master playlist", "application/vnd.apple.mpegurl"),
         get(f"{_BASE}/manifest.mpd", "The DASH manifest", "application/dash+xml"),
         _hidden(hdrs.METH_GET, media, "Any other media address"),

@@ -9,14 +9,14 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ottserver.delivery import text
+from ottserver.delivery import text, tiles
 from ottserver.delivery.ladder import rungs
 from ottserver.delivery.paths import INIT, MEDIA_PLAYLIST, SEGMENT_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ottserver.media import Presentation, Rendition, TextTrack
+    from ottserver.media import Presentation, Rendition, Storyboard, TextTrack
 
 _MICROSECONDS = 1_000_000
 _CHARACTERISTICS = {
@@ -26,7 +26,12 @@ _CHARACTERISTICS = {
 _VARIANT = "#EXT-X-STREAM-INF:"
 
 
-def master_playlist(presentation: Presentation, max_height: int, subtitles: Sequence[TextTrack] = ()) -> str:
+def master_playlist(
+    presentation: Presentation,
+    max_height: int,
+    subtitles: Sequence[TextTrack] = (),
+    board: Storyboard | None = None,
+) -> str:
     """The master playlist, cut to a plan's greatest height class; its addresses are relative to its own.
 
     Audio is in groups, each variant once per group: by codec, since CODECS must name what the group brings (section
@@ -45,6 +50,8 @@ def master_playlist(presentation: Presentation, max_height: int, subtitles: Sequ
         media = text.hls_media(presentation.id, subtitles, _quotable)
         variants = (f'{line},SUBTITLES="{text.GROUP}"' if line.startswith(_VARIANT) else line for line in lines[3:])
         lines = [*lines[:3], *media, *variants]
+    if board is not None:
+        lines.append(tiles.hls_stream(presentation.id, board))
     return "\n".join(lines) + "\n"
 
 

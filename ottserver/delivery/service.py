@@ -11,7 +11,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ottserver.delivery import dash, hls, text
+from ottserver.delivery import dash, hls, text, tiles
 from ottserver.delivery.edge import Body, Edge
 from ottserver.delivery.ladder import ceiling, needed_height
 from ottserver.delivery.paths import (
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from ottserver.delivery.metrics import DeliveryMetrics
     from ottserver.delivery.tickets import Tickets
-    from ottserver.media import Presentation, Rendition, TextTrack
+    from ottserver.media import Presentation, Rendition
 
 HLS_TYPE = "application/vnd.apple.mpegurl"
 DASH_TYPE = "application/dash+xml"
+PICTURE_TYPE = "image/jpeg"
 TEXT_TYPE = "text/vtt; charset=utf-8"
 MANIFEST_TYPES = frozenset({HLS_TYPE, DASH_TYPE})
 
@@ -58,6 +59,10 @@ class Segments(Protocol):
 
         Raises `NotFound` or `Busy`. Cancelling withdraws the wish.
         """
+        ...
+
+    async def extra(self, presentation_id: str, name: str) -> bytes:
+        """What was made beside the segments, such as "storyboard/0.jpg". Raises `NotFound`."""
         ...
 
     async def subtitle(self, presentation_id: str, track: str) -> bytes:
@@ -137,6 +142,8 @@ class Delivery:
         if isinstance(wanted, ManifestAddress):
             return await self._manifest(presentation, ticket.max_height, wanted.name)
         rendition = presentation.rendition(wanted.rendition)
+        if wanted.rendition == tiles.NAME:
+            return await self._tiles(presentation, inside, wanted)
         if rendition is None:
             return await self._text(presentation, inside, wanted)
         needed = needed_height(presentation, rendition)
@@ -175,29 +182,30 @@ class Delivery:
 
     async def _manifest(self, presentation: Presentation, max_height: int, name: str) -> Body:
         top = ceiling(presentation, max_height)
-        subtitles = await self._subtitles(presentation.id)
-        key = f"{presentation.id}/{top}/{name}/{','.join(track.name for track in subtitles)}"
+        extras = await self._beside(presentation.id)
+        subtitles, board = extras.shown, extras.storyboard
+        key = f"{presentation.id}/{top}/{name}/{','.join(track.name for track in subtitles)}/{board is not None}"
         if name == MASTER:
-            build = partial(_encoded, partial(hls.master_playlist, presentation, top, subtitles))
+            build = partial(_encoded, partial(hls.master_playlist, presentation, top, subtitles, board))
             return await self._manifests.fetch(key, build, HLS_TYPE)
-        make = partial(asyncio.to_thread, dash.mpd, presentation, top, subtitles)
+        make = partial(asyncio.to_thread, dash.mpd, presentation, top, subtitles, board)
         return await self._manifests.fetch(key, make, DASH_TYPE)
 
-    async def _subtitles(self, presentation_id: str) -> tuple[TextTrack, ...]:
-        """The text tracks there are by now; those that were there last while that cannot be asked."""
+    async def _beside(self, presentation_id: str) -> Extras:
+        """The subtitles and pictures there are by now; those that were there last while that cannot be asked."""
         try:
             extras = await self._presentations.extras(presentation_id)
         except Exception:  # noqa: BLE001 - whatever fails behind it, a film that plays goes on playing
-            return self._extras.get(presentation_id, Extras()).shown
+            return self._extras.get(presentation_id, Extras())
         self._extras[presentation_id] = extras
         self._extras.move_to_end(presentation_id)
         if len(self._extras) > PRESENTATIONS_LIMIT:
             self._extras.popitem(last=False)
-        return extras.shown
+        return extras
 
     async def _text(self, presentation: Presentation, inside: str, wanted: InsideAddress) -> Body:
         """The playlist or the file of a subtitle track."""
-        tracks = await self._subtitles(presentation.id)
+        tracks = (await self._beside(presentation.id)).shown
         if all(track.name != wanted.rendition for track in tracks):
             raise _not_found()
         if wanted.name == MEDIA_PLAYLIST:
@@ -207,6 +215,23 @@ class Delivery:
             raise _not_found()
         make = partial(self._segments.subtitle, presentation.id, wanted.rendition)
         return await self._edge.fetch(inside, make, TEXT_TYPE)
+
+    async def _tiles(self, presentation: Presentation, inside: str, wanted: InsideAddress) -> Body:
+        """A sheet of pictures for the seek bar, or what says which second is where on them."""
+        board = (await self._beside(presentation.id)).storyboard
+        if board is None:
+            raise _not_found()
+        if wanted.name == tiles.IMAGES:
+            build = partial(_encoded, partial(tiles.hls_playlist, board, presentation.duration_seconds))
+            return await self._manifests.fetch(inside, build, HLS_TYPE)
+        if wanted.name == tiles.INDEX:
+            build = partial(_encoded, partial(tiles.index, board, presentation.duration_seconds))
+            return await self._edge.fetch(inside, build, TEXT_TYPE)
+        number = wanted.name.removesuffix(tiles.SHEET_SUFFIX)
+        if number not in {str(sheet) for sheet in range(board.sheets)} or number == wanted.name:
+            raise _not_found()
+        make = partial(self._segments.extra, presentation.id, f"{tiles.NAME}/{wanted.name}")
+        return await self._edge.fetch(inside, make, PICTURE_TYPE)
 
     async def _presentation(self, presentation_id: str) -> Presentation:
         found = self._seen.get(presentation_id)

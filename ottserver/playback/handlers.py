@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ottserver.playback.service import PlaybackService
 
 
+_THUMBNAILS = "storyboard/index.vtt"
+
+
 class EndQuery(RequestModel):
     """Where the player stood when it was closed, in seconds: a page that goes has time for one request only."""
 
@@ -95,6 +98,8 @@ class HeartbeatAnswer(BaseModel):
 
     lease_seconds: float
     saved: bool
+    thumbnails: str | None
+    """Where the pictures for the seek bar are, relative to the manifests; nothing while there are none."""
 
 
 class WatchedEntry(BaseModel):
@@ -138,7 +143,13 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
 
     async def heartbeat(call: Call[Heartbeat, NoQuery]) -> Reply:
         beat = await service.heartbeat(call.principal, call.path["session_id"], call.body.position, call.body.state)
-        return Reply(HeartbeatAnswer(lease_seconds=beat.lease_seconds, saved=beat.saved))
+        return Reply(
+            HeartbeatAnswer(
+                lease_seconds=beat.lease_seconds,
+                saved=beat.saved,
+                thumbnails=f"{beat.pictured}/{_THUMBNAILS}" if beat.pictured else None,
+            )
+        )
 
     async def end(call: Call[NoBody, EndQuery]) -> Reply:
         await service.end(call.principal, call.path["session_id"], call.query.position)
@@ -230,6 +241,7 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
             )
             for track in play.subtitles
         ],
+        thumbnails_url=f"{base}/{play.session.presentation_id}/{_THUMBNAILS}" if play.pictured else None,
         next=following,
     )
 

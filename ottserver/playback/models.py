@@ -101,6 +101,8 @@ class Play:
     start: Start
     subtitles: tuple[TextTrack, ...] = ()
     """Those that can be shown by now."""
+    pictured: bool = False
+    """Whether there are pictures for the seek bar by now."""
 
 
 def tail_start(duration: float) -> float:

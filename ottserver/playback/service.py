@@ -100,6 +100,8 @@ class Beat:
     lease_seconds: float
     saved: bool
     """Whether the position is kept; when not, the next heartbeat brings a newer one."""
+    pictured: str = ""
+    """The presentation that has pictures for the seek bar by now, or nothing."""
 
 
 class PlaybackService:
@@ -171,7 +173,16 @@ class PlaybackService:
         extras = await self._presentations.extras(presentation.id)
         prompt = await self._presentations.prompt(presentation.id, resume_at)
         start = first_quality(presentation, entitlement.max_height, prompt)
-        return Play(session, ticket, resume_at, entitlement.max_height, video, start, extras.shown)
+        return Play(
+            session,
+            ticket,
+            resume_at,
+            entitlement.max_height,
+            video,
+            start,
+            extras.shown,
+            extras.storyboard is not None,
+        )
 
     async def _playable(self, video: Video) -> Presentation:
         if video.status == "failed":
@@ -224,12 +235,14 @@ class PlaybackService:
                 message = "Your plan's screens have all been taken by other players; this session has ended."
                 raise Gone(message)
             await self._save(session, position, state)
+            extras = await self._presentations.extras(session.presentation_id)
         except Busy:
             if not renewed:
                 raise
             log.warning("the position of session %s could not be kept; the next heartbeat tries again", session_id)
             return Beat(self._screens.lease_seconds, saved=False)
-        return Beat(self._screens.lease_seconds, saved=True)
+        pictured = session.presentation_id if extras.storyboard is not None else ""
+        return Beat(self._screens.lease_seconds, saved=True, pictured=pictured)
 
     async def _save(self, session: Session, position: float, state: State) -> None:
         reached = session.duration_seconds if state == "ended" else min(position, session.duration_seconds)

@@ -97,6 +97,10 @@ class OneSegment:
         rung = Rendition("v720", "video", "avc1.64001f", 2_500_000, 2_000_000, 1000, (0, 2000), 1280, 720, 720, "24/1")
         return Presentation(presentation_id, new_id(), 2.0, (rung,))
 
+    async def extra(self, _presentation_id: str, _name: str) -> bytes:
+        """The bytes."""
+        return self.data
+
     async def subtitle(self, _presentation_id: str, _track: str) -> bytes:
         """The bytes."""
         return self.data

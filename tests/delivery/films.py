@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ottserver.backends.blobs import BlobMissing
 from ottserver.errors import NotFound
-from ottserver.media import Extras, Presentation, Rendition, TextTrack, extra_key, init_key, segment_key
+from ottserver.media import Extras, Presentation, Rendition, Storyboard, TextTrack, extra_key, init_key, segment_key
 
 if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 VIDEO_ID = "01975f5a-0000-7000-8000-000000000001"
 OTHER_VIDEO_ID = "01975f5a-0000-7000-8000-000000000002"
 SESSION_ID = "01975f5a-0000-7000-8000-00000000000a"
+BOARD = Storyboard(2.0, 3, 3, 1, 256, 144, 40_000)
+"""Three tiles on one sheet."""
 
 
 def rung(height: int, *, name: str = "", boundaries: tuple[int, ...] = (0, 48048, 96096, 132132)) -> Rendition:
@@ -100,6 +102,9 @@ class StoredSegments:
 
     async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's signature
         return await self._get(segment_key(presentation_id, rendition, index))
+
+    async def extra(self, presentation_id: str, name: str) -> bytes:
+        return await self._get(extra_key(presentation_id, name))
 
     async def subtitle(self, presentation_id: str, track: str) -> bytes:
         return await self._get(extra_key(presentation_id, f"{track}.vtt"))

@@ -18,7 +18,7 @@ from ottserver.delivery.dash import mpd
 from ottserver.delivery.hls import master_playlist, media_playlist
 from ottserver.delivery.ladder import ceiling, needed_height, rungs
 from ottserver.delivery.text import hls_playlist
-from tests.delivery.films import presentation, rung, subtitles, track
+from tests.delivery.films import BOARD, presentation, rung, subtitles, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +169,7 @@ def test_rungs_on_grids_of_their_own_have_timelines_of_their_own() -> None:
 
 
 def test_mpd_is_read_by_an_independent_parser() -> None:
-    document = MPEGDASHParser.parse(mpd(presentation(), 720).decode())
+    document = MPEGDASHParser.parse(mpd(presentation(), 720, (), BOARD).decode())
     sets = document.periods[0].adaptation_sets
     assert [r.height for r in sets[0].representations] == [480, 720]
     assert sets[1].representations[0].codecs == "mp4a.40.2"
@@ -178,9 +178,9 @@ def test_mpd_is_read_by_an_independent_parser() -> None:
 async def test_players_parsers_agree_with_the_grid(node: Path) -> None:
     film = presentation()
     manifests = {
-        "master": master_playlist(film, 720, WORDS),
+        "master": master_playlist(film, 720, WORDS, BOARD),
         "media": media_playlist(film.renditions[0]),
-        "mpd": mpd(film, 720, WORDS).decode(),
+        "mpd": mpd(film, 720, WORDS, BOARD).decode(),
     }
     process = await asyncio.create_subprocess_exec(
         node,

@@ -10,7 +10,7 @@ from yarl import URL
 
 from ottserver.delivery.tickets import Tickets
 from ottserver.media import Extras, extra_key
-from tests.delivery.films import OTHER_VIDEO_ID, SESSION_ID, VIDEO_ID, content, subtitles
+from tests.delivery.films import BOARD, OTHER_VIDEO_ID, SESSION_ID, VIDEO_ID, content, subtitles
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -353,3 +353,26 @@ async def test_subtitles_stay_listed_while_the_database_is_down(stage: Stage) ->
     assert "SUBTITLES" in await (await stage.client.get(stage.url("master.m3u8"))).text()
     stage.library.reachable = False
     assert "SUBTITLES" in await (await stage.client.get(stage.url("master.m3u8", max_height=480))).text()
+
+
+async def test_pictures_for_the_seek_bar_are_listed_once_they_are_there(stage: Stage) -> None:
+    for name in ("master.m3u8", "manifest.mpd"):
+        response = await stage.client.get(stage.url(name))
+        assert "storyboard" not in await response.text()
+    for name in ("index.vtt", "images.m3u8", "0.jpg"):
+        assert (await stage.client.get(stage.url(f"{{p}}/storyboard/{name}"))).status == 404
+
+    stage.library.beside = Extras(storyboard=BOARD)
+    await stage.segments.blobs.put(extra_key(stage.film.id, "storyboard/0.jpg"), b"a sheet")
+    for name in ("master.m3u8", "manifest.mpd"):
+        response = await stage.client.get(stage.url(name))
+        assert f"{stage.film.id}/" in (text := await response.text())
+        assert "storyboard" in text
+    response = await stage.client.get(stage.url("{p}/storyboard/index.vtt"))
+    assert response.content_type == "text/vtt"
+    assert "immutable" in response.headers["Cache-Control"]
+    assert (await response.text()).count("0.jpg#xywh=") == 3
+    response = await stage.client.get(stage.url("{p}/storyboard/0.jpg"))
+    assert (response.status, response.content_type, await response.read()) == (200, "image/jpeg", b"a sheet")
+    for name in ("1.jpg", "00.jpg", "0", "0.png", "..", "media.m3u8"):
+        assert (await stage.client.get(stage.url(f"{{p}}/storyboard/{name}"))).status == 404

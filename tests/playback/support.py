@@ -11,7 +11,7 @@ from ottserver.delivery.tickets import Refusal, TicketRefused, Tickets
 from ottserver.errors import Busy, NotAuthenticated, NotFound
 from ottserver.identity import Principal
 from ottserver.ids import new_id
-from ottserver.media import Extras, Presentation, Rendition, TextTrack
+from ottserver.media import Extras, Presentation, Rendition, Storyboard, TextTrack
 from ottserver.playback.models import Video
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ BESIDE = Extras(
     text=(
         TextTrack("s0-12ab", "fr", "Français", "text", "subrip", forced=True),
         TextTrack("s1", "de", "Deutsch", "image", "hdmv_pgs_subtitle"),
-    )
+    ),
+    storyboard=Storyboard(2.0, 3, 3, 1, 256, 144, 40_000),
 )
 FILM = Presentation(
     id="ab" * 16,
