@@ -16,6 +16,9 @@ from typing import Literal
 Purpose = Literal["", "commentary", "description", "clear"]
 """What a track is for beside the film's own sound: a commentary, the picture told in words, speech easier to hear."""
 
+BROWSER_AVC_PROFILES = ("42", "4d", "64")
+"""Profiles of H.264 that every browser decodes, as avc1 names begin with them: Baseline, Main and High."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
@@ -204,6 +207,15 @@ class Presentation:
     def audio(self) -> tuple[Rendition, ...]:
         """Audio renditions, the default one first, those in 5.1 last."""
         return tuple(r for r in self.renditions if r.kind == "audio")
+
+    def needed_height(self, rendition: Rendition) -> int:
+        """The least `max_height` of a plan that opens the rendition: 0 for audio and for the lowest rung.
+
+        A plan buys every title at some height. Where even the lowest rung is above the plan, that rung is it: a ladder
+        of one rung (a source that is only passed through) must not turn a paid plan into an empty manifest.
+        """
+        lowest = min((rung.height_class for rung in self.video), default=0)
+        return 0 if rendition.height_class <= lowest else rendition.height_class
 
     def rendition(self, name: str) -> Rendition | None:
         """The rendition of that name, or nothing."""

@@ -202,10 +202,10 @@ def _subtitle(track: TextTrack, *, added: bool) -> SubtitleSummary:
 
 
 def with_presentation(summary: Summary, presentation: Presentation) -> Summary:
-    """The summary with what the planner laid out."""
+    """The summary with what the planner laid out; an original beside the ladder is no quality of its own."""
     renditions = tuple(
         RenditionSummary(r.name, r.kind, r.height, r.width, r.height_class, r.bandwidth, r.segments)
-        for r in presentation.renditions
+        for r in (*presentation.video, *presentation.audio)
     )
     audio = tuple(
         AudioSummary(r.name, r.language, r.label, r.channels, r.default, r.purpose) for r in presentation.audio

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import hdrs, web
 
 from ottserver.delivery import conditions
-from ottserver.delivery.service import MANIFEST_TYPES, Delivery
+from ottserver.delivery.service import DASH_TYPE, HLS_TYPE, MANIFEST_TYPES, Delivery
 from ottserver.errors import OttError
 from ottserver.web.problems import from_error, problem
 from ottserver.web.routing import Access, Call, Handler, Route, Routes
@@ -118,6 +118,8 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
         ),
         get(f"{_BASE}/master.m3u8", "The HLS master playlist", "application/vnd.apple.mpegurl"),
         get(f"{_BASE}/manifest.mpd", "The DASH manifest", "application/dash+xml"),
+        get(f"{_BASE}/original.m3u8", "The HLS playlist of the original, where there is one", HLS_TYPE),
+        get(f"{_BASE}/original.mpd", "The DASH manifest of the original, where there is one", DASH_TYPE),
         _hidden(hdrs.METH_GET, media, "Any other media address"),
         _hidden(hdrs.METH_OPTIONS, preflight, "Which origins may play"),
     ]

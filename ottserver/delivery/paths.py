@@ -2,6 +2,8 @@
 
 /media/{ticket}/{video}/master.m3u8
 /media/{ticket}/{video}/manifest.mpd
+/media/{ticket}/{video}/original.m3u8
+/media/{ticket}/{video}/original.mpd
 /media/{ticket}/{video}/{presentation}/{rendition}/media.m3u8
 /media/{ticket}/{video}/{presentation}/{rendition}/init.mp4
 /media/{ticket}/{video}/{presentation}/{rendition}/{index}.m4s
@@ -18,6 +20,10 @@ from dataclasses import dataclass
 PREFIX = "/media/"
 MASTER = "master.m3u8"
 MPD = "manifest.mpd"
+ORIGINAL_MASTER = "original.m3u8"
+ORIGINAL_MPD = "original.mpd"
+"""The two manifests of the source's own pictures, where they are offered beside the ladder."""
+MANIFESTS = (MASTER, MPD, ORIGINAL_MASTER, ORIGINAL_MPD)
 MEDIA_PLAYLIST = "media.m3u8"
 INIT = "init.mp4"
 SUBTITLES = "subtitles.vtt"
@@ -52,7 +58,7 @@ def split(path: str) -> MediaPath | None:
 
 @dataclass(frozen=True, slots=True)
 class ManifestAddress:
-    """The master playlist or the MPD."""
+    """A master playlist or an MPD."""
 
     name: str
 
@@ -75,7 +81,7 @@ class InsideAddress:
 def address(inside: str) -> ManifestAddress | InsideAddress | None:
     """What the rest of a path speaks of, or nothing when it has none of the known shapes."""
     parts = inside.split("/")
-    if len(parts) == _MANIFEST_PARTS and parts[0] in (MASTER, MPD):
+    if len(parts) == _MANIFEST_PARTS and parts[0] in MANIFESTS:
         return ManifestAddress(parts[0])
     if len(parts) == _INSIDE_PARTS:
         return InsideAddress(*parts)

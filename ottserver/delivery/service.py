@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from ottserver.delivery import dash, hls, text, tiles
 from ottserver.delivery.edge import Body, Edge
-from ottserver.delivery.ladder import ceiling, needed_height
+from ottserver.delivery.ladder import ceiling, original_alone
 from ottserver.delivery.paths import (
     INIT,
     MASTER,
     MEDIA_PLAYLIST,
+    ORIGINAL_MASTER,
+    ORIGINAL_MPD,
     SUBTITLES,
     InsideAddress,
     ManifestAddress,
@@ -146,7 +148,7 @@ class Delivery:
             return await self._tiles(presentation, inside, wanted)
         if rendition is None:
             return await self._text(presentation, inside, wanted)
-        needed = needed_height(presentation, rendition)
+        needed = presentation.needed_height(rendition)
         if needed > ticket.max_height:
             raise self._denied(Refusal.ABOVE_PLAN)
         if wanted.name == MEDIA_PLAYLIST:
@@ -181,11 +183,18 @@ class Delivery:
         return partial(self._segments.segment, presentation.id, rendition.name, index, viewer=viewer)
 
     async def _manifest(self, presentation: Presentation, max_height: int, name: str) -> Body:
+        if name in (ORIGINAL_MASTER, ORIGINAL_MPD):
+            original = presentation.original
+            if original is None:
+                raise _not_found()
+            if presentation.needed_height(original) > max_height:
+                raise self._denied(Refusal.ABOVE_PLAN)
+            presentation = original_alone(presentation, original)
         top = ceiling(presentation, max_height)
         extras = await self._beside(presentation.id)
         subtitles, board = extras.shown, extras.storyboard
         key = f"{presentation.id}/{top}/{name}/{','.join(track.name for track in subtitles)}/{board is not None}"
-        if name == MASTER:
+        if name in (MASTER, ORIGINAL_MASTER):
             build = partial(_encoded, partial(hls.master_playlist, presentation, top, subtitles, board))
             return await self._manifests.fetch(key, build, HLS_TYPE)
         make = partial(asyncio.to_thread, dash.mpd, presentation, top, subtitles, board)

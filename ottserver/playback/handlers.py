@@ -12,7 +12,7 @@ from ottserver.clock import rfc3339
 from ottserver.web.routing import Call, NoBody, NoQuery, Page, Reply, RequestModel, Route, Routes
 
 if TYPE_CHECKING:
-    from ottserver.playback.models import Play, Watched
+    from ottserver.playback.models import Original, Play, Watched
     from ottserver.playback.service import PlaybackService
 
 
@@ -34,6 +34,15 @@ class ProfileQuery(RequestModel):
     def profile_id(self) -> str:
         """The profile, or "" for the account itself."""
         return str(self.profile) if self.profile else ""
+
+
+class PlayQuery(ProfileQuery):
+    """Who watches, and what the player decodes beside H.264 of the Baseline, Main and High profiles.
+
+    `can` has beginnings of RFC 6381 names (hvc1.1, av01.0) or names of families (h264, hevc, vp9, av1), between commas.
+    """
+
+    can: Annotated[str, Field(max_length=512, pattern=r"^[A-Za-z0-9., ]*$")] = ""
 
 
 class HistoryQuery(Page, ProfileQuery):
@@ -76,6 +85,16 @@ class StartQuality(BaseModel):
     bandwidth: int
 
 
+class OriginalAnswer(BaseModel):
+    """The source's own pictures in manifests of their own, offered where the plan and the player's `can` allow."""
+
+    manifest_url: str
+    dash_url: str
+    codecs: str
+    height: int
+    bandwidth: int
+
+
 class PlayAnswer(BaseModel):
     """A session that has begun, with all that a player needs. Whoever has its addresses can play them."""
 
@@ -91,6 +110,7 @@ class PlayAnswer(BaseModel):
     thumbnails_url: str | None = None
     next: NextVideo | None = None
     license_url: str | None = None
+    original: OriginalAnswer | None = None
 
 
 class HeartbeatAnswer(BaseModel):
@@ -130,7 +150,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
     player that was handed the address alone, such as a TV, reaches it too.
     """
 
-    async def play(call: Call[NoBody, ProfileQuery]) -> Reply:
+    async def play(call: Call[NoBody, PlayQuery]) -> Reply:
         if call.request.method != hdrs.METH_GET:
             raise web.HTTPMethodNotAllowed(call.request.method, [hdrs.METH_GET])  # HEAD must not take a screen
         begun = await service.play(
@@ -138,6 +158,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
             call.path["video_id"],
             profile_id=call.query.profile_id,
             user_agent=call.request.headers.get(hdrs.USER_AGENT, ""),
+            can=call.query.can,
         )
         return Reply(_begun(begun, public_url, heartbeat_seconds))
 
@@ -174,7 +195,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
             "/api/v1/play/{video_id}",
             play,
             "Begin to play: takes one of the plan's screens",
-            query=ProfileQuery,
+            query=PlayQuery,
             answer=PlayAnswer,
             errors=(402, 404, 409, 503),
         ),
@@ -243,6 +264,17 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
         ],
         thumbnails_url=f"{base}/{play.session.presentation_id}/{_THUMBNAILS}" if play.pictured else None,
         next=following,
+        original=None if play.original is None else _original(play.original, base),
+    )
+
+
+def _original(original: Original, base: str) -> OriginalAnswer:
+    return OriginalAnswer(
+        manifest_url=f"{base}/original.m3u8",
+        dash_url=f"{base}/original.mpd",
+        codecs=original.codecs,
+        height=original.height,
+        bandwidth=original.bandwidth,
     )
 
 

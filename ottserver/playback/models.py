@@ -90,6 +90,18 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The source's own pictures, which the viewer's plan and player allow."""
+
+    codecs: str
+    """RFC 6381."""
+    height: int
+    """Class of the picture's height."""
+    bandwidth: int
+    """Peak bits a second, sound included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """A session that has begun."""
 
@@ -103,6 +115,7 @@ class Play:
     """Those that can be shown by now."""
     pictured: bool = False
     """Whether there are pictures for the seek bar by now."""
+    original: Original | None = None
 
 
 def tail_start(duration: float) -> float:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from ottserver.clock import rfc3339, utcnow
 from ottserver.errors import Busy, Conflict, Gone, NotFound, PaymentRequired
 from ottserver.ids import new_id
-from ottserver.playback.models import NOTICED_SECONDS, Play, Session, device_name
+from ottserver.playback.decoding import decodes
+from ottserver.playback.models import NOTICED_SECONDS, Original, Play, Session, device_name
 from ottserver.playback.start import first_quality
 from ottserver.playback.store import HistoryStore, SessionStore
 
@@ -132,8 +133,10 @@ class PlaybackService:
         """Finish ending the sessions that are being ended."""
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def play(self, principal: Principal, video_id: str, *, profile_id: str = "", user_agent: str = "") -> Play:
-        """Begin a session.
+    async def play(
+        self, principal: Principal, video_id: str, *, profile_id: str = "", user_agent: str = "", can: str = ""
+    ) -> Play:
+        """Begin a session; `can` is what the player says that it decodes.
 
         Raises `NotFound` for an unknown video, `PaymentRequired` without a plan, `Conflict` while the video cannot be
         played or, with the sessions in use as `sessions`, when all screens are taken; `Busy` when the plan cannot be
@@ -182,6 +185,7 @@ class PlaybackService:
             start,
             extras.shown,
             extras.storyboard is not None,
+            _original(presentation, entitlement.max_height, can),
         )
 
     async def _playable(self, video: Video) -> Presentation:
@@ -338,6 +342,15 @@ class PlaybackService:
                 for session in sessions
             ],
         }
+
+
+def _original(presentation: Presentation, max_height: int, can: str) -> Original | None:
+    """The original where plan and player allow it."""
+    original = presentation.original
+    if original is None or presentation.needed_height(original) > max_height or not decodes(original.codecs, can):
+        return None
+    sound = max((track.bandwidth for track in presentation.audio), default=0)
+    return Original(original.codecs, original.height_class, original.bandwidth + sound)
 
 
 def _ended() -> Gone:

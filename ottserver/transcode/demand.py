@@ -85,6 +85,12 @@ class Demand:
                 run.lead(index)
                 self._watch(run)
 
+    def give_way(self) -> None:
+        """Where no worker is free, end the run that is only ahead of its viewer and was asked least recently."""
+        ahead = [run for run in self._runs if not run.wanted and not run.hold.stopped]
+        if ahead and not self._studio.at_once():
+            min(ahead, key=lambda run: run.seen).hold.stop()
+
     async def drop(self, title: Title) -> None:
         """Give up whatever is wanted of a title."""
         await self._give_up([run for run in self._runs if run.title is title])
@@ -102,8 +108,7 @@ class Demand:
         for run in ahead:
             if viewer and run.viewer == viewer and run.sound == sound:
                 run.hold.stop()
-        if not self._studio.at_once() and (others := [run for run in ahead if not run.hold.stopped]):
-            min(others, key=lambda run: run.seen).hold.stop()
+        self.give_way()
         # Sound is made in a moment and lets a player begin as soon as there is a picture. Whoever has asked for much
         # already lets others go first.
         queued = sum(run.viewer == viewer and not run.started for run in self._runs)

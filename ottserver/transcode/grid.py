@@ -30,8 +30,8 @@ class Grid:
     rate: Fraction
     frames: int
     segment_seconds: tuple[float, ...]
-    cuts: tuple[int, ...] = ()
-    """Where given: the first frame of every segment but the first, as the source's own key frames want it."""
+    cuts: tuple[int, ...] | None = None
+    """Where given, be it none: first frames of all segments but the first, as the source's own key frames want it."""
 
     @property
     def timescale(self) -> int:
@@ -54,7 +54,7 @@ class Grid:
         A rest shorter than half a segment is added to the last one: a segment of a few frames would have to declare a
         bit rate far above that of all others.
         """
-        if self.cuts:
+        if self.cuts is not None:
             return (0, *self.cuts, self.frames)
         lengths = [max(1, nearest(Fraction(seconds) * self.rate)) for seconds in self.segment_seconds]
         starts, length = [0], lengths[0]

@@ -16,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "storyboard", "subtitles"]
+    kind: Literal["init", "video", "audio", "slice", "storyboard", "subtitles"]
     fields: Mapping[str, Any]
 
     def finished(self, items: int) -> int:
@@ -37,9 +37,17 @@ class Item:
     data: bytes
 
 
-def init_job(plan_json: str) -> Job:
-    """Make the init segment of every rendition; items are about `rendition` and `codecs`."""
-    return Job("init", {"plan": plan_json})
+def init_job(plan_json: str, path: str) -> Job:
+    """Make the init segment of every rendition; items are about `rendition` and `codecs`.
+
+    The source is read for copies only.
+    """
+    return Job("init", {"plan": plan_json, "path": path})
+
+
+def slice_job(plan_json: str, path: str, copy: str, index: int) -> Job:
+    """Cut segment `index` of a copy; its item is about the same as those of `video_job`."""
+    return Job("slice", {"plan": plan_json, "path": path, "copy": copy, "index": index})
 
 
 def video_job(plan_json: str, path: str, rungs: list[str], first: int, count: int) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ottserver.media import Purpose, SourceReport  # noqa: TC001 - pydantic builds the plan from its fields' types
 
@@ -56,6 +57,25 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """One video rendition that is the source's own packets."""
+
+    name: str
+    group: Literal["ladder", "original"]
+    width: int
+    """As shown, in square pixels."""
+    height: int
+    height_class: int
+    codecs: str
+    """RFC 6381."""
+    cuts: tuple[int, ...]
+    """First frame of every segment but the first."""
+    bandwidth: int
+    """Bits a second that no segment exceeds, boxes included."""
+    average_bandwidth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """One audio rendition to make: AAC-LC, stereo or 5.1."""
 
@@ -82,8 +102,10 @@ class EncodingPlan:
     segment_seconds: tuple[float, ...]
     rungs: tuple[Rung, ...]
     tracks: tuple[Track, ...]
-    cuts: tuple[int, ...] = ()
+    cuts: tuple[int, ...] | None = None
     """First frames of segments, where the source's key frames decide them instead of `segment_seconds`."""
+    copies: tuple[Copy, ...] = ()
+    """Renditions that are cut from the source's own packets."""
 
     def rung(self, name: str) -> Rung:
         """The rung of that name; raises `KeyError`."""
@@ -92,6 +114,10 @@ class EncodingPlan:
     def track(self, name: str) -> Track:
         """The track of that name; raises `KeyError`."""
         return {track.name: track for track in self.tracks}[name]
+
+    def copy(self, name: str) -> Copy:
+        """The copy of that name; raises `KeyError`."""
+        return {copy.name: copy for copy in self.copies}[name]
 
 
 @dataclass(frozen=True, slots=True)

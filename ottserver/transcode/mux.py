@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 REORDER_DELAY = 2
 """Frames by which decoding runs ahead of showing, the same in all segments: two are what x264's B-pyramid needs."""
 
+_FLAGS = "empty_moov+delay_moov+default_base_moof+frag_discont+skip_trailer"
 _OPTIONS = {
-    "movflags": "empty_moov+delay_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer",
     "use_editlist": "1",
     "avoid_negative_ts": "disabled",
 }
@@ -29,10 +29,17 @@ _OPTIONS = {
 class Fragment:
     """One segment in the making: add a stream to `container`, then its packets in decoding order."""
 
-    def __init__(self, timescale: int) -> None:
-        """Start an empty segment whose timestamps count in 1/timescale seconds."""
+    def __init__(self, timescale: int, *, keys_inside: bool = False) -> None:
+        """Start an empty segment whose timestamps count in 1/timescale seconds.
+
+        With `keys_inside`, key frames after the first one begin no fragment of their own, and the init segment says
+        nothing of the bit rate, which it would take from the first packets.
+        """
         self._file = io.BytesIO()
-        options = {**_OPTIONS, "video_track_timescale": str(timescale)}
+        flags = f"{_FLAGS}+{'frag_custom' if keys_inside else 'frag_keyframe'}"
+        options = {**_OPTIONS, "movflags": flags, "video_track_timescale": str(timescale)}
+        if keys_inside:
+            options["write_btrt"] = "0"
         self.container = av.open(self._file, "w", format="mp4", options=options)
 
     def add(self, packet: Packet[Any]) -> None:

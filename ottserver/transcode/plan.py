@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from ottserver.media import Extras, Presentation, Rendition, SourceReport
 from ottserver.transcode.grid import AAC_FRAME, Grid
 from ottserver.transcode.ladder import ladder
-from ottserver.transcode.models import ENCODER_VERSION, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
+from ottserver.transcode.models import ENCODER_VERSION, Copy, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
+from ottserver.transcode.passthrough import Passthrough, passthrough
 from ottserver.transcode.tracks import tracks
 
 if TYPE_CHECKING:
@@ -35,18 +36,24 @@ _BYTES_PER_SAMPLE_ENTRY = 16
 _BYTES_PER_FRAGMENT = 256
 
 
-def make_plan(report: SourceReport, settings: EncoderSettings) -> EncodingPlan:
-    """The rungs, tracks and segment lengths of a source."""
+def make_plan(report: SourceReport, settings: EncoderSettings, *, copy: bool = True) -> EncodingPlan:
+    """The rungs, tracks and segment lengths of a source; without `copy`, all of it is encoded."""
+    encoded = ladder(report.video, settings.ladder, settings.preset)
+    own = (
+        passthrough(report.video, encoded, settings.ladder, settings.segment_seconds) if copy else Passthrough(encoded)
+    )
     return EncodingPlan(
         report=report,
         segment_seconds=settings.segment_seconds,
-        rungs=ladder(report.video, settings.ladder, settings.preset),
+        rungs=own.rungs,
         tracks=tracks(report.audio, settings),
+        cuts=own.cuts,
+        copies=own.copies,
     )
 
 
 @lru_cache(maxsize=64)
-def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...], cuts: tuple[int, ...]) -> Grid:
+def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...], cuts: tuple[int, ...] | None) -> Grid:
     return Grid(Fraction(rate), frames, segment_seconds, cuts)
 
 
@@ -68,6 +75,11 @@ def leads(plan: EncodingPlan) -> tuple[int, ...]:
     return tuple(start - keys[max(0, bisect_right(keys, start) - 1)] for start in grid_of(plan).starts[:-1])
 
 
+def copy_grid(plan: EncodingPlan, copy: Copy) -> Grid:
+    """The grid of a copy's segments."""
+    return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds, copy.cuts)
+
+
 def presentation_id(plan: EncodingPlan, sha256: str) -> str:
     """32 hexadecimal digits that change with whatever changes the bytes of any segment, and with nothing else."""
     fields = {
@@ -77,6 +89,7 @@ def presentation_id(plan: EncodingPlan, sha256: str) -> str:
         "audio": [asdict(stream) for stream in plan.report.audio],
         "segment_seconds": plan.segment_seconds,
         "cuts": plan.cuts,
+        "copies": [asdict(copy) for copy in plan.copies],
         "rungs": [asdict(rung) for rung in plan.rungs],
         "tracks": [asdict(track) for track in plan.tracks],
     }
@@ -97,6 +110,7 @@ def present(plan: EncodingPlan, *, identity: str, source_id: str, inits: Mapping
         duration_seconds=float(plan.report.video.frames / grid.rate),
         renditions=(
             *(_video(rung, grid, inits[rung.name].codecs) for rung in plan.rungs),
+            *(_copied(copy, copy_grid(plan, copy)) for copy in plan.copies),
             *(_audio(track, grid, inits[track.name].codecs) for track in plan.tracks),
         ),
     )
@@ -128,6 +142,24 @@ def _video(rung: Rung, grid: Grid, codecs: str) -> Rendition:
         height_class=rung.height_class,
         frame_rate=f"{grid.rate.numerator}/{grid.rate.denominator}",
         default=False,
+    )
+
+
+def _copied(copy: Copy, grid: Grid) -> Rendition:
+    return Rendition(
+        name=copy.name,
+        kind="video",
+        codecs=copy.codecs,
+        bandwidth=copy.bandwidth,
+        average_bandwidth=copy.average_bandwidth,
+        timescale=grid.timescale,
+        boundaries=grid.video_boundaries(),
+        width=copy.width,
+        height=copy.height,
+        height_class=copy.height_class,
+        frame_rate=f"{grid.rate.numerator}/{grid.rate.denominator}",
+        group=copy.group,
+        copied=True,
     )
 
 

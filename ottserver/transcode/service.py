@@ -98,7 +98,10 @@ class TranscodeService:
 
     async def on_source_ready(self, fact: SourceReady) -> None:
         """Plan the source and announce its presentation; nothing happens when that was done before."""
-        plan = make_plan(fact.report, self._settings)
+        await self._plan(fact, copy=True)
+
+    async def _plan(self, fact: SourceReady, *, copy: bool) -> None:
+        plan = make_plan(fact.report, self._settings, copy=copy)
         identity = presentation_id(plan, fact.sha256)
         async with self._database.reading() as connection:
             before = await store.of_source(connection, fact.source_id)
@@ -106,6 +109,10 @@ class TranscodeService:
             try:
                 stored = await self._planned(plan, identity, fact)
             except JobFailed as failure:
+                if copy and plan.copies:
+                    _log.warning("source %s cannot be played as it is and is encoded: %s", fact.source_id, failure)
+                    await self._plan(fact, copy=False)
+                    return
                 await self._unplayable(plan, identity, fact, f"The film cannot be encoded: {failure}")
                 return
             if before is not None and before.id != identity:
@@ -117,7 +124,7 @@ class TranscodeService:
 
     async def _planned(self, plan: EncodingPlan, identity: str, fact: SourceReady) -> Stored:
         text = PLAN.dump_json(plan).decode()
-        items = await self._studio.inits(text)
+        items = await self._studio.inits(text, fact.blob_key if plan.copies else "")
         await self._studio.publish_inits(identity, items)
         inits = {name: InitSegment(name, item.about["codecs"], item.data) for name, item in items.items()}
         presentation = present(plan, identity=identity, source_id=fact.source_id, inits=inits)
@@ -285,7 +292,8 @@ class TranscodeService:
             return data
         _log.warning("the init segments of presentation %s are lost: making them again", title.id)
         try:
-            items = await self._studio.inits(title.plan)
+            copies = any(other.copied for other in title.presentation.renditions)
+            items = await self._studio.inits(title.plan, title.source_key if copies else "")
         except JobFailed as failure:
             message = f"The init segment of {chosen.name} could not be made: {failure}"
             raise Busy(message) from failure
@@ -293,7 +301,7 @@ class TranscodeService:
         return items[chosen.name].data
 
     async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:
-        """A media segment, made now when it is missing; the bytes are what the blob store holds.
+        """A media segment, made now when it is missing; the bytes are what the blob store holds, or those of a copy.
 
         `viewer` names the playback session that asks: what it asked for elsewhere in the film is given up.
 
@@ -303,10 +311,23 @@ class TranscodeService:
         if not 0 <= index < chosen.segments:
             message = f"There is no segment {index} in {chosen.name}: it has {chosen.segments}, counted from 0."
             raise NotFound(message)
+        if chosen.copied:
+            return await self._copied(title, chosen, index)
         if data := await self._studio.stored(segment_key(title.id, chosen.name, index)):
             self._demand.watched(title, chosen.name, index)
             return data
         return await self._demand.segment(title, chosen.name, index, viewer)
+
+    async def _copied(self, title: Title, rendition: Rendition, index: int) -> bytes:
+        """Cut from the source at every request: that takes less than reading a blob from elsewhere."""
+        if rendition.group == "ladder":
+            title.look(index)
+        self._demand.give_way()
+        try:
+            return await self._studio.slice(title, rendition.name, index)
+        except JobFailed as failure:
+            message = f"Segment {index} of {rendition.name} could not be cut from the source: {failure}"
+            raise Busy(message) from failure
 
     def _left(self, title: Title) -> None:
         """What a run for players has not made, or the announcement that nothing is missing, is the background's."""

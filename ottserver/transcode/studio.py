@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ottserver.backends.blobs import BlobMissing, BlobsFull
@@ -142,9 +143,32 @@ class Studio:
         except BlobMissing:
             return self._spill.get(key)
 
-    async def inits(self, plan: str, lane: Lane = "urgent") -> dict[str, Item]:
-        """The init segment of every rendition of a plan (as JSON), by name. Raises `JobFailed`."""
-        return {item.about["rendition"]: item for item in await self._pool.run(lane, jobs.init_job(plan))}
+    async def slice(self, title: Title, rendition: str, index: int) -> bytes:
+        """A segment of the source's own packets, which nobody keeps. Raises `JobFailed`."""
+        try:
+            async with self._blobs.local(title.source_key) as path:
+                job = jobs.slice_job(title.plan, str(path), rendition, index)
+                (item,) = await self._pool.run("urgent", job)
+        except BlobMissing:
+            message = "the source's bytes are not in the blob store"
+            raise JobFailed(message) from None
+        if item.about["init"] != title.inits[rendition]:
+            message = "the source describes its pictures otherwise here than at its beginning"
+            raise JobFailed(message)
+        return item.data
+
+    async def inits(self, plan: str, source_key: str) -> dict[str, Item]:
+        """The init segment of every rendition of a plan (as JSON), by name. Raises `JobFailed`.
+
+        `source_key` names the source where the plan has copies of it; else it is not needed, and may be "".
+        """
+        try:
+            async with self._blobs.local(source_key) if source_key else nullcontext() as path:
+                items = await self._pool.run("urgent", jobs.init_job(plan, str(path or "")))
+        except BlobMissing:
+            message = "the source's bytes are not in the blob store"
+            raise JobFailed(message) from None
+        return {item.about["rendition"]: item for item in items}
 
     async def publish_inits(self, presentation_id: str, inits: dict[str, Item]) -> None:
         """Write the init segments."""

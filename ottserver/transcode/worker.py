@@ -17,6 +17,7 @@ from ottserver.transcode import wire
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
+from ottserver.transcode.slicing import copied_segment, copy_init
 from ottserver.transcode.storyboard import storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.video import video_init, video_segments
@@ -55,7 +56,9 @@ def _plan(text: str) -> EncodingPlan:
 
 def _init(task: Task) -> Made:
     plan = task.plan
-    for init in (*(video_init(plan, rung) for rung in plan.rungs), *(audio_init(track) for track in plan.tracks)):
+    copied = (copy_init(task.path, plan, copy) for copy in plan.copies)
+    encoded = (video_init(plan, rung) for rung in plan.rungs)
+    for init in (*encoded, *copied, *(audio_init(track) for track in plan.tracks)):
         yield {"rendition": init.rendition, "codecs": init.codecs}, init.data
 
 
@@ -66,6 +69,12 @@ def _video(task: Task) -> Made:
         task.path, plan, rungs, job["first"], count=job["count"], threads=task.threads, leash=task.leash
     ):
         yield {"rendition": made.rendition, "index": made.index, "init": digest(made.init)}, made.media
+
+
+def _slice(task: Task) -> Made:
+    copy, index = task.plan.copy(task.job["copy"]), task.job["index"]
+    init, media = copied_segment(task.path, task.plan, copy, index)
+    yield {"rendition": copy.name, "index": index, "init": digest(init)}, media
 
 
 def _audio(task: Task) -> Made:
@@ -87,6 +96,7 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
     "init": _init,
     "video": _video,
     "audio": _audio,
+    "slice": _slice,
     "storyboard": _storyboard,
     "subtitles": _subtitles,
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def installation(tmp_path: Path) -> Server:
     """A data folder without a server, where one small rung is encoded."""
     file = tmp_path / "small.toml"
-    rung = 'name = "v480", width = 160, height = 90, maxrate = 200_000, crf = 30'
+    rung = 'name = "v480", width = 128, height = 72, maxrate = 200_000, crf = 30'
     file.write_text(f'[transcode]\npreset = "ultrafast"\nladder = [{{ {rung} }}]\n')
     return Server(tmp_path / "data", options=("--config", str(file)))
 

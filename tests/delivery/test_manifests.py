@@ -16,7 +16,7 @@ from mpegdash.parser import MPEGDASHParser
 
 from ottserver.delivery.dash import mpd
 from ottserver.delivery.hls import master_playlist, media_playlist
-from ottserver.delivery.ladder import ceiling, needed_height, rungs
+from ottserver.delivery.ladder import ceiling, rungs
 from ottserver.delivery.text import hls_playlist
 from tests.delivery.films import BOARD, presentation, rung, subtitles, track
 
@@ -67,8 +67,8 @@ def test_lowest_rung_above_the_plan_is_the_one_that_plays() -> None:
     film = presentation(rung(1080), rung(2160))
     assert [r.name for r in rungs(film, 720)] == ["v1080"]
     assert ceiling(film, 720) == 1080
-    assert needed_height(film, film.renditions[0]) == 0
-    assert needed_height(film, film.renditions[1]) == 2160
+    assert film.needed_height(film.renditions[0]) == 0
+    assert film.needed_height(film.renditions[1]) == 2160
 
 
 def test_film_without_sound_has_no_audio_group() -> None:

@@ -42,6 +42,19 @@ FILM = Presentation(
 )
 
 
+ORIGINAL = Presentation(
+    id="ef" * 16,
+    source_id=new_id(),
+    duration_seconds=FILM_SECONDS,
+    renditions=(
+        *FILM.renditions,
+        Rendition("original", "video", "hvc1.2.4.L153.B0", 20_000_000, 9_000_000, 1000, (0, 6_000_000), 3840, 2160,
+                  2160, "24/1", group="original", copied=True),
+        Rendition("a0", "audio", "mp4a.40.2", 140_000, 128_000, 1000, (0, 6_000_000)),
+    ),
+)  # fmt: skip
+
+
 class Clock:
     """Time that passes when a test says so; `now` for rows, `monotonic` for the cache, `seconds` for tickets."""
 
@@ -92,7 +105,7 @@ class House:
         return self.plans.get(principal.account_id)
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
-        return FILM if presentation_id == FILM.id else None
+        return next((film for film in (FILM, ORIGINAL) if film.id == presentation_id), None)
 
     async def extras(self, presentation_id: str) -> Extras:
         return BESIDE if presentation_id == FILM.id else Extras()

@@ -10,7 +10,7 @@ from ottserver.playback.handlers import routes
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
-from tests.playback.support import FILM, FILM_SECONDS
+from tests.playback.support import FILM, FILM_SECONDS, ORIGINAL
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -85,7 +85,31 @@ async def test_play_answers_with_all_that_a_player_needs(client: Client, stage: 
         "thumbnails_url": f"{base}/{FILM.id}/storyboard/index.vtt",
         "next": None,
         "license_url": None,
+        "original": None,
     }
+
+
+async def test_original_is_offered_where_plan_and_player_allow(client: Client, stage: Stage) -> None:
+    film = stage.house.add_film("HEVC")
+    stage.house.change(film, presentation_id=ORIGINAL.id)
+
+    async def offered(can: str, max_height: int = 2160) -> Any:  # noqa: ANN401 - JSON
+        headers = signed_in(stage.house.member(max_height=max_height))
+        response = await client.get(f"/api/v1/play/{film}", params={"can": can} if can else {}, headers=headers)
+        assert response.status == 200
+        return (await response.json())["original"]
+
+    assert await offered("") is None
+    assert await offered("vp9,av01.0") is None
+    assert await offered("hevc", max_height=1080) is None
+    original = await offered("vp09, hvc1.2")
+    assert original.pop("manifest_url").endswith(f"/{film}/original.m3u8")
+    assert original.pop("dash_url").endswith(f"/{film}/original.mpd")
+    assert original == {"codecs": "hvc1.2.4.L153.B0", "height": 2160, "bandwidth": 20_140_000}
+    refused = await client.get(
+        f"/api/v1/play/{film}", params={"can": "<hevc>"}, headers=signed_in(stage.house.member())
+    )
+    assert (await problem(refused, 422))["errors"][0]["field"] == "can"
 
 
 async def test_heartbeat_and_end_over_http(client: Client, stage: Stage) -> None:
