@@ -17,7 +17,7 @@
  * @typedef {FilmCard & {description: string, genres: string[], actors: string[], directors: string[], maturity: string | null,
  *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[]}} FilmMetadata
  *
- * @typedef {{manifest_url: string, dash_url: string, session_id: string, heartbeat_seconds: number, resume_at: number,
+ * @typedef {{manifest_url: string, dash_url: string, session_id: string, heartbeat_seconds: number, thumbnails_url?: string | null, resume_at: number,
  *   duration_seconds: number, max_height: number, start: {height: number, bandwidth: number}, subtitles?: {language: string, label: string, url: string}[]}} PlayGrant
  * @typedef {{session_id: string, title: string, video_id: string, device: string, started_at: string,
  *   position: number}} ScreenInUse
@@ -28,7 +28,9 @@
  * @typedef {{plan_id: string | null, status: string, end_date?: string | null, is_active: boolean}} Subscription
  *
  * @typedef {{name: string, height: number, ready: number, total: number}} RenditionProgress
+ * @typedef {{number: number, poster_url: string, backdrop_url: string}} PictureFacts
  * @typedef {{video_id: string, title: string, status: FilmStatus, reason: string | null, duration_seconds: number | null,
+ *   pictures: PictureFacts[], poster: number | null, backdrop: number | null, chosen: string[],
  *   thumbnail_url: string | null, renditions: RenditionProgress[], created_at: string, size_bytes: number | null}} AdminFilm
  */
 

@@ -7,9 +7,10 @@ import { asProblem } from "../api/problem.js";
  * @param {HTMLVideoElement} video
  * @param {import("../api/types.js").PlayGrant} grant
  * @param {(sentence: string) => void} onGone the session was ended elsewhere
+ * @param {(thumbnails: string) => void} onPictured pictures for the time line are there; where, relative to the manifest
  * @returns {() => void} gives the screen back; also done when the page is left
  */
-export function keepLease(video, grant, onGone) {
+export function keepLease(video, grant, onGone, onPictured) {
   const path = `playback/${grant.session_id}`;
   let open = true;
   let started = false;
@@ -26,7 +27,8 @@ export function keepLease(video, grant, onGone) {
     if (!open) return;
     next = setTimeout(beat, grant.heartbeat_seconds * 1000);
     try {
-      await call("POST", `${path}/heartbeat`, { body: stand() });
+      const { thumbnails } = await call("POST", `${path}/heartbeat`, { body: stand() });
+      if (thumbnails && open) onPictured(thumbnails);
     } catch (error) {
       const problem = asProblem(error);
       if (problem.status !== 410 || !open) return;

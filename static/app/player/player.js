@@ -10,6 +10,7 @@ import { useOutage } from "./outage.js";
 import { Broken, TheEnd } from "./overlays.js";
 import { seekOnRelease } from "./scrub.js";
 import { Stats } from "./stats.js";
+import { showThumbnails } from "./thumbnails.js";
 import { useTracks } from "./tracks.js";
 import { useWaiting } from "./waiting.js";
 
@@ -50,7 +51,13 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbou
     const controller = /** @type {HTMLElement | null} */ (box?.querySelector("media-controller") ?? null);
     if (!element || !box || !controller) return;
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
-    const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()));
+    /** @type {(() => void) | undefined} */
+    let hideThumbnails;
+    const onPictured = (/** @type {string} */ thumbnails) => {
+      hideThumbnails ??= showThumbnails(box, element, new URL(thumbnails, new URL(url, location.href)).pathname);
+    };
+    if (grant.thumbnails_url) onPictured(new URL(grant.thumbnails_url, location.href).pathname);
+    const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()), onPictured);
     const engine = openEngine(element, url, startAt, grant.start, grant.subtitles ?? [], (failure) => {
       if (!failure.expired || !onExpired(at())) onFail(failure);
     });
@@ -67,6 +74,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbou
     return () => {
       stopKeys();
       stopScrubbing();
+      hideThumbnails?.();
       leave();
       void engine.close();
     };
