@@ -124,7 +124,9 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         space=space,
     )
     transcode = TranscodeService(database, blobs, wiring.encoder_settings(settings), live, space)
-    catalog = CatalogService(database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live)
+    catalog = CatalogService(
+        database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live, blobs=blobs
+    )
     metrics = DeliveryMetrics(registry)
     ticket_seconds = round(settings.delivery.ticket_hours * 3600)
     tickets = Tickets(secret, lifetime_seconds=ticket_seconds)

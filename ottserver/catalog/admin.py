@@ -148,7 +148,7 @@ def routes(service: CatalogService, readiness: Readiness) -> Routes:
             answer=answers.Listed[answers.AdminVideo],
         ),
         route("GET", video, handlers.one, "A video and how far it has come"),
-        route("PATCH", video, handlers.edit, "Change what is said of a video", body=VideoChange),
+        route("PATCH", video, handlers.edit, "Change what is said of a video", body=VideoChange, errors=(409,)),
         route("DELETE", video, handlers.remove, "Remove a video", answer=None, status=204),
         route(
             "POST",

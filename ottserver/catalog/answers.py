@@ -145,8 +145,22 @@ class RenditionProgress(BaseModel):
     total: int
 
 
+class PictureFacts(BaseModel):
+    """One of the film's pictures that can be its poster or its backdrop."""
+
+    number: int
+    poster_url: str
+    backdrop_url: str
+
+
 class AdminVideo(Described):
-    """A video as administrators see it."""
+    """A video as administrators see it; `poster` and `backdrop` say which of its `pictures` are shown."""
+
+    pictures: list[PictureFacts]
+    poster: int | None
+    backdrop: int | None
+    chosen: list[str]
+    """Those of "poster" and "backdrop" that somebody chose."""
 
     series: Episode | None
     reason: str | None
@@ -186,8 +200,8 @@ def card(item: Item) -> Card:
         year=video.details.year,
         genres=list(video.details.genres),
         duration_seconds=video.duration_seconds,
-        thumbnail_url=_url(video.poster_key),
-        backdrop_url=_url(video.backdrop_key),
+        thumbnail_url=_url(video.poster),
+        backdrop_url=_url(video.backdrop),
         progress=progress,
     )
 
@@ -216,8 +230,8 @@ def _described(video: Video) -> Described:
         maturity=details.maturity,
         status=video.status,
         duration_seconds=video.duration_seconds,
-        thumbnail_url=_url(video.poster_key),
-        backdrop_url=_url(video.backdrop_key),
+        thumbnail_url=_url(video.poster),
+        backdrop_url=_url(video.backdrop),
     )
 
 
@@ -273,6 +287,21 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
         )
     return AdminVideo(
         **dict(_described(video)),
+        pictures=[
+            PictureFacts(
+                number=number,
+                poster_url=f"/api/v1/artwork/{video.picture_folder}/poster-{number}.jpg",
+                backdrop_url=f"/api/v1/artwork/{video.picture_folder}/backdrop-{number}.jpg",
+            )
+            for number in range(video.pictures)
+        ],
+        poster=video.picture_number(video.poster),
+        backdrop=video.picture_number(video.backdrop),
+        chosen=[
+            place
+            for place, key in (("poster", video.chosen_poster_key), ("backdrop", video.chosen_backdrop_key))
+            if key is not None
+        ],
         series=video.details.series,
         reason=video.reason,
         renditions=renditions,

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 ROW_ITEMS = 20
 GENRE_ROWS = 8
 GENRE_ROW_NEEDS = 2
-ARTWORK = ("poster.jpg", "backdrop.jpg")
 ARTWORK_CACHE_BYTES = 32 * 1024 * 1024
-_PRESENTATION = re.compile(r"[0-9a-f]{32}")
+_FOLDER = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# A presentation, whose pictures are made from the film, or a video, which has copies of those that were chosen for it.
+_PICTURE = re.compile(r"(poster|backdrop)(-\d{1,2}(-[0-9a-f]{32})?)?\.jpg", re.ASCII)
 
 
 class WatchHistory(Protocol):
@@ -120,15 +121,15 @@ class Browsing:
         message = "There is no such category."
         raise NotFound(message)
 
-    async def picture(self, presentation_id: str, name: str) -> Picture:
+    async def picture(self, folder: str, name: str) -> Picture:
         """Artwork made from a film. Raises `NotFound`."""
-        key = f"artwork/{presentation_id}/{name}"
+        key = f"artwork/{folder}/{name}"
         cached = self._pictures.get(key)
         if cached is not None:
             self._pictures.move_to_end(key)
             return cached
         try:
-            if name not in ARTWORK or not _PRESENTATION.fullmatch(presentation_id):
+            if not _PICTURE.fullmatch(name) or not _FOLDER.fullmatch(folder):
                 raise BlobMissing(key)
             data = await self._blobs.get(key)
         except BlobMissing as error:

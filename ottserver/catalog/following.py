@@ -153,7 +153,8 @@ class Following:
         """Pictures of the film are there."""
         async with self._turn:
             await self._each(
-                fact.source_id, lambda unit, video: _pictured(unit, video, fact.poster_key, fact.backdrop_key)
+                fact.source_id,
+                lambda unit, video: _pictured(unit, video, fact.poster_key, fact.backdrop_key, fact.pictures),
             )
 
     async def on_extras(self, fact: events.ExtrasReady) -> None:
@@ -214,10 +215,10 @@ async def _complete(unit: UnitOfWork, video: Video, presentation_id: str) -> boo
     return True
 
 
-async def _pictured(unit: UnitOfWork, video: Video, poster_key: str, backdrop_key: str) -> bool:
-    if (video.poster_key, video.backdrop_key) == (poster_key, backdrop_key):
+async def _pictured(unit: UnitOfWork, video: Video, poster_key: str, backdrop_key: str, pictures: int) -> bool:
+    if (video.poster_key, video.backdrop_key, video.pictures) == (poster_key, backdrop_key, pictures):
         return False
-    await store.change(unit.connection, video.id, poster_key=poster_key, backdrop_key=backdrop_key)
+    await store.change(unit.connection, video.id, poster_key=poster_key, backdrop_key=backdrop_key, pictures=pictures)
     return True
 
 
@@ -241,7 +242,9 @@ async def _encoded(unit: UnitOfWork, video_id: str, encoding: Encoding) -> bool:
     if reason is not None:
         steps.append(lambda video: _failed(unit, video, reason))
     if poster is not None and backdrop is not None:
-        steps.append(lambda video: _pictured(unit, video, poster, backdrop))
+        artwork = None if encoding.extras is None else encoding.extras.artwork
+        pictures = 0 if artwork is None else len(artwork.seconds)
+        steps.append(lambda video: _pictured(unit, video, poster, backdrop, pictures))
     extras = encoding.extras
     if extras is not None:
         steps.append(lambda video: _extended(unit, video, extras))

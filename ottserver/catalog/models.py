@@ -120,6 +120,31 @@ class Video:
     backdrop_key: str | None
     created_at: datetime
     published_at: datetime | None
+    pictures: int = 0
+    """How many of the film's own there are to choose from."""
+    chosen_poster_key: str | None = None
+    chosen_backdrop_key: str | None = None
+
+    @property
+    def poster(self) -> str | None:
+        """Blob key of the picture in lists: the chosen one, else the film's best."""
+        return self.chosen_poster_key or self.poster_key
+
+    @property
+    def backdrop(self) -> str | None:
+        """Blob key of the picture across the page: the chosen one, else the film's best."""
+        return self.chosen_backdrop_key or self.backdrop_key
+
+    @property
+    def picture_folder(self) -> str:
+        """What the film's own pictures were made from: the presentation in their keys."""
+        return (self.poster_key or "//").split("/")[1]
+
+    def picture_number(self, key: str | None) -> int | None:
+        """Which of the pictures there are to choose from the key stands for; nothing when it is none of them."""
+        numbers = range(self.pictures)
+        names = {name: number for number in numbers for name in _names(number, self.picture_folder, self.id)}
+        return names.get(key or "")
 
     @property
     def watchable(self) -> bool:
@@ -149,6 +174,12 @@ class Encoding:
     backdrop_key: str | None = None
     extras: Extras | None = None
     """What was read or brought beside its segments, where anything was."""
+
+
+def _names(number: int, folder: str, video_id: str) -> list[str]:
+    names = [f"{place}-{number}" for place in ("poster", "backdrop")]
+    made = [f"artwork/{folder}/{name}.jpg" for name in names]
+    return made + [f"artwork/{video_id}/{name}-{folder}.jpg" for name in names]
 
 
 def slug(genre: str) -> str:

@@ -59,6 +59,7 @@ Genre = Annotated[str, _line(40), AfterValidator(_one_line), AfterValidator(_has
 Genres = Annotated[tuple[Genre, ...], Field(max_length=20), AfterValidator(unique)]
 People = Annotated[tuple[Person, ...], Field(max_length=200), AfterValidator(unique)]
 Year = Annotated[int, Field(ge=1870, le=2200)]
+PictureNumber = Annotated[int, Field(ge=0, le=99)]
 Maturity = Annotated[str, _line(20), AfterValidator(_one_line), _LINE]
 Id = Annotated[str, Field(max_length=36, json_schema_extra={"format": "uuid"}), AfterValidator(_is_id)]
 
@@ -105,7 +106,10 @@ class VideoBody(RequestModel):
 
 
 class VideoChange(RequestModel):
-    """What is to change; what is left out stays, and null clears what may be unknown."""
+    """What is to change; what is left out stays, and null clears what may be unknown.
+
+    `poster` and `backdrop` are numbers among the video's pictures; null leaves the choice to the server again.
+    """
 
     title: Title = ""
     description: Text = ""
@@ -116,6 +120,9 @@ class VideoChange(RequestModel):
     year: Year | None = None
     maturity: Maturity | None = None
     series: SeriesBody | None = None
+
+    poster: PictureNumber | None = None
+    backdrop: PictureNumber | None = None
 
     def changes(self) -> dict[str, Any]:
         """The fields that were sent, as values of the catalog."""

@@ -12,6 +12,7 @@ from ottserver import events
 from ottserver.catalog import store
 from ottserver.catalog.following import Following, SourceState, SourceStates
 from ottserver.catalog.models import Details, Summary, Video
+from ottserver.catalog.pictures import PLACES, Pictures
 from ottserver.catalog.updates import Updates
 from ottserver.clock import utcnow
 from ottserver.errors import Conflict, NotFound
@@ -20,6 +21,7 @@ from ottserver.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ottserver.backends.blobs import Blobs
     from ottserver.backends.bus import Bus
     from ottserver.backends.database import Database, UnitOfWork
     from ottserver.catalog.models import Status
@@ -71,11 +73,14 @@ class Uploads(Protocol):
 class CatalogService:
     """The room's front for administrators; `ottserver.catalog.browsing` is the one for viewers."""
 
-    def __init__(self, *, database: Database, uploads: Uploads, states: SourceStates, live: LiveFeed) -> None:
-        """`live` carries transcode's progress (topic "transcode", with a `source_id`)."""
+    def __init__(
+        self, *, database: Database, uploads: Uploads, states: SourceStates, live: LiveFeed, blobs: Blobs
+    ) -> None:
+        """`live` carries transcode's progress (topic "transcode", with a `source_id`); `blobs` has the pictures."""
         self._database = database
         self._uploads = uploads
         self._live = live
+        self._pictures = Pictures(blobs)
         self.updates = Updates()
         self.following = Following(database=database, states=states, updates=self.updates)
 
@@ -164,6 +169,7 @@ class CatalogService:
                 size_bytes=upload.size,
                 poster_key=None,
                 backdrop_key=None,
+                pictures=0,
             )
             await unit.announce(events.VideoReplaced(video_id, video.source_id or ""))
         if source_id is not None:
@@ -171,12 +177,26 @@ class CatalogService:
         return await self.video(video_id)
 
     async def edit(self, video_id: str, changes: dict[str, Any]) -> Video:
-        """Change some of the details, by their names in `Details`. Raises `NotFound`."""
+        """Change some of the details, by their names in `Details`, and which pictures are "poster" and "backdrop".
+
+        Raises `NotFound`, and `Invalid` or `Conflict` for pictures that there are none of.
+        """
+        places = {place: changes[place] for place in PLACES if place in changes}
+        changes = {name: value for name, value in changes.items() if name not in PLACES}
+        chosen: dict[str, Any] = {}
+        if places:
+            present = await self.video(video_id)
+            for place, number in places.items():
+                key = None if number is None else await self._pictures.keep(present, place, number)
+                chosen[f"chosen_{place}_key"] = key
         async with self._database.writing() as unit:
             video = await _present(unit, video_id)
             details = dataclasses.replace(video.details, **changes)
             if details != video.details:
                 await store.set_details(unit.connection, video_id, details)
+            if chosen:
+                await store.change(unit.connection, video_id, **chosen)
+            if chosen or details != video.details:
                 await unit.announce(events.VideoChanged(video_id))
         return await self.video(video_id)
 
@@ -220,6 +240,11 @@ class CatalogService:
             video = await self.video(fact.video_id)
             if video.source_id is not None:
                 await self.following.take_up(video.source_id)
+        self.updates.mark(fact.video_id)
+
+    async def on_removed(self, fact: events.VideoRemoved) -> None:
+        """Nothing is left of the pictures that were chosen for it."""
+        await self._pictures.forget(fact.video_id)
         self.updates.mark(fact.video_id)
 
     async def on_changed(self, fact: events.VideoFact) -> None:
@@ -284,4 +309,4 @@ def subscribe(bus: Bus, service: CatalogService) -> None:
     bus.subscribe("catalog", events.VideoAdded, service.on_added)
     bus.subscribe("catalog", events.VideoReplaced, service.on_replaced)
     bus.subscribe("catalog", events.VideoChanged, service.on_changed)
-    bus.subscribe("catalog", events.VideoRemoved, service.on_changed)
+    bus.subscribe("catalog", events.VideoRemoved, service.on_removed)

@@ -41,6 +41,9 @@ videos = sa.Table(
     sa.Column("backdrop_key", sa.String(255)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
+    sa.Column("pictures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("chosen_poster_key", sa.String(255)),
+    sa.Column("chosen_backdrop_key", sa.String(255)),
     sa.Index("ix_videos_status_published_at", "status", "published_at"),
 )
 
@@ -83,6 +86,9 @@ def _video(row: sa.Row[Any]) -> Video:
         backdrop_key=row.backdrop_key,
         created_at=row.created_at,
         published_at=row.published_at,
+        pictures=row.pictures,
+        chosen_poster_key=row.chosen_poster_key,
+        chosen_backdrop_key=row.chosen_backdrop_key,
     )
 
 

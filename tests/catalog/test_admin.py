@@ -284,3 +284,48 @@ async def test_streams_are_bounded(home: House, client: Client) -> None:
     assert answer.status == 503
     for listener in with_listeners:
         listener.__exit__(None, None, None)
+
+
+async def test_owner_chooses_among_the_films_pictures_and_the_choice_outlasts_them(home: House, client: Client) -> None:
+    video_id = await added(home, client)
+    source_id = await source_of(home, video_id)
+    path, laid = f"{VIDEOS}/{video_id}", presentation(source_id)
+    status, answer = await call(client, "PATCH", path, {"poster": 0})
+    assert (status, answer["errors"][0]["field"]) == (422, "poster")
+
+    folder = f"artwork/{laid.id}"
+    for number in range(3):
+        for place in ("poster", "backdrop"):
+            await home.blobs.put(f"{folder}/{place}-{number}.jpg", f"{place} {number}".encode())
+    drawn = events.ArtworkReady(source_id, f"{folder}/poster-0.jpg", f"{folder}/backdrop-1.jpg", 3)
+    await home.announce(events.PresentationPlayable(source_id, laid), drawn)
+    _, video = await call(client, "GET", path)
+    assert [picture["number"] for picture in video["pictures"]] == [0, 1, 2]
+    assert (video["poster"], video["backdrop"], video["chosen"]) == (0, 1, [])
+    picture = await client.get(video["pictures"][2]["poster_url"])
+    assert await picture.read() == b"poster 2"
+
+    status, answer = await call(client, "PATCH", path, {"poster": 3})
+    assert (status, answer["errors"][0]["field"]) == (422, "poster")
+    assert "3, counted from 0" in answer["detail"]
+    status, video = await call(client, "PATCH", path, {"poster": 2, "title": "Chosen"})
+    assert (status, video["title"]) == (200, "Chosen")
+    assert (video["poster"], video["backdrop"], video["chosen"]) == (2, 1, ["poster"])
+
+    # Encoded anew: other pictures under another name, and the old ones are gone.
+    await home.blobs.delete_folder(folder)
+    again = presentation(source_id, "b")
+    newer = events.ArtworkReady(source_id, f"artwork/{again.id}/poster-1.jpg", f"artwork/{again.id}/backdrop-0.jpg", 2)
+    await home.announce(events.PresentationPlayable(source_id, again), newer)
+    _, video = await call(client, "GET", path)
+    picture = await client.get(video["thumbnail_url"])
+    assert (picture.status, await picture.read()) == (200, b"poster 2")
+    assert (video["poster"], video["backdrop"], video["chosen"]) == (None, 0, ["poster"])
+    status, answer = await call(client, "PATCH", path, {"backdrop": 1})
+    assert (status, answer["detail"]) == (409, "This picture is being made anew; choose again in a moment.")
+
+    _, video = await call(client, "PATCH", path, {"poster": None})
+    assert (video["poster"], video["chosen"]) == (1, [])
+    assert (await client.delete(path)).status == 204
+    await home.settled()
+    assert [info.key async for info in home.blobs.list(f"artwork/{video_id}")] == []

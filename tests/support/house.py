@@ -253,7 +253,7 @@ async def house(
             space=Space(blobs, folder, reserve_bytes=0),
         )
         others = _Others(ingest, {}, [], {})
-        catalog = CatalogService(database=database, uploads=ingest, states=others, live=live)
+        catalog = CatalogService(database=database, uploads=ingest, states=others, live=live, blobs=blobs)
         subscribe_ingest(bus, ingest)
         subscribe_catalog(bus, catalog)
         browsing = Browsing(database=database, blobs=blobs, history=others)
