@@ -6,6 +6,7 @@ import { Field } from "../ui/field.js";
 import { generalSentence, useForm } from "../ui/form.js";
 import { say } from "../ui/toast.js";
 import { filmChanged } from "./films.js";
+import { PicturePicker } from "./picture-picker.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
 /** @typedef {import("../api/types.js").FilmMetadata} FilmMetadata */
@@ -16,7 +17,7 @@ import { filmChanged } from "./films.js";
  */
 export function EditFilm({ film, onClose }) {
   const path = `admin/videos/${film.video_id}`;
-  const { data, problem: missing } = /** @type {import("../api/resource.js").Resource<FilmMetadata>} */ (useResource(path));
+  const { data, problem: missing } = /** @type {import("../api/resource.js").Resource<AdminFilm & FilmMetadata>} */ (useResource(path));
   const { busy, problem, onSubmit } = useForm(async ({ title, description, year, genres }) => {
     const changed = await patch(path, {
       title,
@@ -39,6 +40,7 @@ export function EditFilm({ film, onClose }) {
             <${Field} label="Genres" name="genres" hint="Separated by commas." defaultValue=${(data.genres ?? []).join(", ")} wrong=${problem?.field("genres")} />
           </div>
           <${Field} area label="Description" name="description" maxlength="10000" defaultValue=${data.description ?? ""} wrong=${problem?.field("description")} />
+          <${PicturePicker} film=${data} />
           ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
           <div class="buttons">
             <button type="button" class="button" onClick=${onClose}>Cancel</button>
