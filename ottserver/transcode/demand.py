@@ -55,7 +55,7 @@ class Demand:
         title.look(index)
         # It may have been made in the moment between the look into the store and this one.
         key = segment_key(title.id, rendition, index)
-        if title.map.is_ready(rendition, index) and (data := await self._studio.stored(key)):
+        if title.map.is_ready(rendition, index) and (data := await self._studio.segment(key)):
             return data
         run = self._covering(title, rendition, index) or self._begin(title, rendition, index, viewer)
         wanted = run.want(index)

@@ -16,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "slice", "storyboard", "subtitles"]
+    kind: Literal["init", "video", "audio", "slice", "storyboard", "subtitles", "check"]
     fields: Mapping[str, Any]
 
     def finished(self, items: int) -> int:
@@ -70,3 +70,8 @@ def errand_job(errand: Literal["storyboard", "subtitles"], plan_json: str, path:
     errand's `result`.
     """
     return Job(errand, {"plan": plan_json, "path": path})
+
+
+def check_job(plan_json: str, init: str, segments: list[tuple[int, str, int]]) -> Job:
+    """Decode segments: index, path, samples expected; items are about `index` and what is `wrong`, or nothing."""
+    return Job("check", {"plan": plan_json, "init": init, "segments": segments})

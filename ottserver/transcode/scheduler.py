@@ -18,6 +18,7 @@ from ottserver.transcode.pool import JobFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ottserver.transcode.checker import Checker
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.segmentmap import Work
     from ottserver.transcode.studio import Studio
@@ -28,6 +29,8 @@ _PAUSE_SECONDS = 5.0
 # After a backend failed, before the work is taken up again; and between two looks at a full disk.
 _COURTESY_SECONDS = 5.0
 _OLDEST_EVERY = 3
+_REMADE = 2
+# How often a segment that was found wrong is made again.
 
 
 class Outcome(Protocol):
@@ -45,12 +48,19 @@ class Outcome(Protocol):
         """Something could not be made; the rest can."""
         ...
 
+    async def marked(self, title: Title) -> None:
+        """Which segments could not be made has changed."""
+        ...
+
 
 class Scheduler:
     """The titles that have work left."""
 
-    def __init__(self, studio: Studio, outcome: Outcome, quiet: asyncio.Event, *, workers: int) -> None:
-        """Keep `workers` jobs in hand while `quiet` is set."""
+    def __init__(
+        self, studio: Studio, outcome: Outcome, quiet: asyncio.Event, checker: Checker, *, workers: int
+    ) -> None:
+        """Keep `workers` jobs in hand while `quiet` is set; `checker` looks at what is finished."""
+        self._checker = checker
         self._studio = studio
         self._outcome = outcome
         self._quiet = quiet
@@ -162,8 +172,7 @@ class Scheduler:
             elif (work := title.map.claim(self._workers)) is not None:
                 await self._segments(title, work)
             else:
-                await self._rest(title)
-                return False
+                return await self._rest(title)
         except NotFound:
             return False
         except NoRoom:
@@ -180,7 +189,8 @@ class Scheduler:
             await self._studio.segments(title, work, "background")
         except JobFailed as failure:
             for name, index in title.map.fail(work):
-                await self._outcome.damaged(title, f"Segment {index} of {name} could not be made: {failure}")
+                title.mark(name, index, str(failure))
+                await self._outcome.marked(title)
         finally:
             title.map.release(work)
 
@@ -193,16 +203,47 @@ class Scheduler:
             title.errands.append(errand)
             raise
 
-    async def _rest(self, title: Title) -> None:
-        """Nothing can be claimed: all is made, or others have the last jobs in hand, or something has failed."""
+    async def _rest(self, title: Title) -> bool:
+        """Nothing can be claimed: all is made, or others have the last jobs in hand, or something has failed.
+
+        Whether there is work left after all.
+        """
         # A task that is done has seen this one at work and left the end to it, though its filler has yet to wake up.
         if any(not task.done() for task in title.work - {asyncio.current_task()}):
-            return
+            return False
+        if title.mended:
+            await self._outcome.marked(title)
         if title.map.complete:
+            if not title.checked and not await self._check(title):
+                self._wake.set()
+                return title in self._titles
             await self._outcome.completed(title)
             title.tell()
         if title in self._titles:
             self._titles.remove(title)
+        return False
+
+    async def _check(self, title: Title) -> bool:
+        """Whether the finished title is what it should be. What is not is made again, or given up in the end.
+
+        A title that cannot even be checked is left alone until the next start.
+        """
+        try:
+            await self._studio.keep_inits(title)
+            bad = await self._checker.bad(title)
+        except JobFailed as failure:
+            _log.warning("presentation %s could not be checked: %s", title.id, failure)
+            self._titles.remove(title)
+            return False
+        for (name, index), reason in bad.items():
+            title.remade[name, index] += 1
+            _log.warning("segment %d of %s of presentation %s is wrong: %s", index, name, title.id, reason)
+            await self._studio.discard(title, name, index)
+            if title.remade[name, index] > _REMADE:
+                title.mark(name, index, reason)
+                await self._outcome.marked(title)
+        title.checked = not bad
+        return title.checked
 
 
 def _precedence(title: Title) -> tuple[bool, bool, int, int]:

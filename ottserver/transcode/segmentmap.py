@@ -88,6 +88,14 @@ class SegmentMap:
         self._states[rendition][index] = _READY
         return True
 
+    def mark(self, rendition: str, index: int) -> None:
+        """The segment could not be made: the background leaves it out. A player may still ask for it."""
+        self._states[rendition][index] = _FAILED
+
+    def lose(self, rendition: str, index: int) -> None:
+        """The segment exists no longer."""
+        self._states[rendition][index] = _MISSING
+
     def fail(self, work: Work) -> list[tuple[str, int]]:
         """The work could not get beyond the first segment that it has not made; what is given up of it.
 

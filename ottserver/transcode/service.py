@@ -17,6 +17,7 @@ from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
 from ottserver.media import Extras, artwork_key, init_key, segment_key, sidecar_key
 from ottserver.transcode import store
+from ottserver.transcode.checker import Checker
 from ottserver.transcode.demand import Demand
 from ottserver.transcode.errands import merged, missed
 from ottserver.transcode.models import InitSegment
@@ -66,7 +67,9 @@ class TranscodeService:
         )
         self._studio = Studio(blobs, self.pool, space)
         self._demand = Demand(self._studio, limit=settings.queue_limit, left=self._left)
-        self._scheduler = Scheduler(self._studio, self, self._demand.quiet, workers=settings.background_workers)
+        self._scheduler = Scheduler(
+            self._studio, self, self._demand.quiet, Checker(blobs, self.pool), workers=settings.background_workers
+        )
         self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
@@ -230,6 +233,12 @@ class TranscodeService:
                     await work.announce(ExtrasReady(source_id, title.id, extras))
         title.extras = extras
 
+    async def marked(self, title: Title) -> None:
+        """Segments were given up, or could be made after all: written down."""
+        title.mended = False
+        async with self._database.writing() as work:
+            await store.keep_damage(work.connection, title.id, title.damage)
+
     async def damaged(self, title: Title, reason: str) -> None:
         """A part could not be made; the reason is kept and the rest stays playable."""
         async with self._database.writing() as work:
@@ -313,10 +322,18 @@ class TranscodeService:
             raise NotFound(message)
         if chosen.copied:
             return await self._copied(title, chosen, index)
-        if data := await self._studio.stored(segment_key(title.id, chosen.name, index)):
+        if data := await self._studio.segment(segment_key(title.id, chosen.name, index)):
             self._demand.watched(title, chosen.name, index)
             return data
-        return await self._demand.segment(title, chosen.name, index, viewer)
+        if reason := title.refusal(chosen.name, index):
+            message = f"Segment {index} of {chosen.name} could not be made: {reason}; choose another quality."
+            raise Busy(message, retry_after=30)
+        try:
+            return await self._demand.segment(title, chosen.name, index, viewer)
+        except Busy as busy:
+            if isinstance(busy.__cause__, JobFailed):
+                title.spare(chosen.name, index, str(busy.__cause__))
+            raise
 
     async def _copied(self, title: Title, rendition: Rendition, index: int) -> bytes:
         """Cut from the source at every request: that takes less than reading a blob from elsewhere."""

@@ -86,6 +86,27 @@ def _stored(row: sa.Row[tuple[object, ...]]) -> Stored:
     return Stored(**{**fields, "inits": json.loads(fields["inits"])})
 
 
+def damage_of(row: Stored) -> dict[str, dict[int, str]]:
+    """Segments that could not be made, by rendition and index, with reasons in words."""
+    found = json.loads(row.damage or "{}")
+    return {name: {int(index): reason for index, reason in marked.items()} for name, marked in found.items()}
+
+
+async def keep_damage(connection: AsyncConnection, presentation_id: str, damage: dict[str, dict[int, str]]) -> None:
+    """Write which segments could not be made."""
+    left = {name: marked for name, marked in damage.items() if marked}
+    reasons = [
+        f"Segment {index} of {name} could not be made: {reason}"
+        for name, marked in left.items()
+        for index, reason in marked.items()
+    ]
+    await connection.execute(
+        sa.update(presentations)
+        .where(presentations.c.id == presentation_id)
+        .values(damage=json.dumps(left) if left else None, reason=reasons[0] if reasons else None)
+    )
+
+
 async def save(connection: AsyncConnection, stored: Stored) -> None:
     """Write the row, in place of one that the source has already."""
     await connection.execute(sa.delete(presentations).where(presentations.c.source_id == stored.source_id))

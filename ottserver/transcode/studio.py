@@ -10,6 +10,7 @@ from ottserver.backends.blobs import BlobMissing, BlobsFull
 from ottserver.errors import NoRoom, NotFound
 from ottserver.media import artwork_key, extra_key, init_key, segment_key
 from ottserver.transcode import jobs
+from ottserver.transcode.boxes import whole
 from ottserver.transcode.pool import JobFailed
 from ottserver.transcode.spill import Spill
 
@@ -53,7 +54,16 @@ class Studio:
                 number = name.removesuffix(_SEGMENT)
                 if number != name and number.isdecimal() and info.size:
                     title.map.add(rendition, int(number))
+            for rendition, marked in title.damage.items():
+                for index in marked:
+                    if not title.map.is_ready(rendition, index):
+                        title.map.mark(rendition, index)
             title.listed = True
+
+    async def discard(self, title: Title, rendition: str, index: int) -> None:
+        """Remove a segment that was found wrong, so that it is made again."""
+        await self._blobs.delete(segment_key(title.id, rendition, index))
+        title.map.lose(rendition, index)
 
     async def segments(
         self,
@@ -131,9 +141,17 @@ class Studio:
                 before = await self._blobs.get(key)
             except BlobMissing:
                 before = b""
-            if before:
+            if whole(before):
                 return before
             await self._blobs.put(key, data)
+        return data
+
+    async def segment(self, key: str) -> bytes:
+        """The bytes of a segment; none when it is missing, or a power cut has left but a part of it."""
+        data = await self.stored(key)
+        if data and not whole(data):
+            _log.warning("%s is not whole: it is made again", key)
+            return b""
         return data
 
     async def stored(self, key: str) -> bytes:
@@ -169,6 +187,12 @@ class Studio:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
         return {item.about["rendition"]: item for item in items}
+
+    async def keep_inits(self, title: Title) -> None:
+        """Make lost init segments again. Raises `JobFailed`."""
+        keys = [init_key(title.id, rendition) for rendition in title.inits]
+        if not all([await self.stored(key) for key in keys]):
+            await self.publish_inits(title.id, await self.inits(title.plan, "background"))
 
     async def publish_inits(self, presentation_id: str, inits: dict[str, Item]) -> None:
         """Write the init segments."""

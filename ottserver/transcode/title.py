@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from ottserver.transcode import store
 from ottserver.transcode.errands import due
 from ottserver.transcode.plan import extras_of, leads
 from ottserver.transcode.segmentmap import SegmentMap
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS = 0.25
 _RECENT_SECONDS = 60.0
+_SPARED_SECONDS = 30.0
 
 
 class Progress(Protocol):
@@ -48,6 +51,15 @@ class Title:
         self.errands = due(plan, self.extras)
         """What is to be made beside the segments."""
         self.map = SegmentMap(presentation, leads(plan))
+        self.damage: dict[str, dict[int, str]] = store.damage_of(row)
+        """Segments that could not be made, by rendition and index, with reasons."""
+        self.mended = False
+        """Whether one of them could be made after all, which is still to be written down."""
+        self.checked = row.state == "complete"
+        """Whether every segment was looked at after the last one was made."""
+        self.remade: Counter[tuple[str, int]] = Counter()
+        """How often segments were made again because they were found wrong."""
+        self._spared: dict[tuple[str, int], tuple[float, str]] = {}
         self.listed = False
         """Whether the map knows all that is in the blob store."""
         self.listing = asyncio.Lock()
@@ -77,8 +89,28 @@ class Title:
         """Whether somebody plays it."""
         return asyncio.get_running_loop().time() - self._watched < _RECENT_SECONDS
 
+    def mark(self, rendition: str, index: int, reason: str) -> None:
+        """A segment could not be made, and will not be tried again in the background."""
+        self.damage.setdefault(rendition, {})[index] = reason
+        self.map.mark(rendition, index)
+        self.spare(rendition, index, reason)
+
+    def spare(self, rendition: str, index: int, reason: str) -> None:
+        """Try a segment that has just failed for a player not at once again."""
+        self._spared[rendition, index] = (asyncio.get_running_loop().time() + _SPARED_SECONDS, reason)
+
+    def refusal(self, rendition: str, index: int) -> str:
+        """Why a segment is not tried at the moment; nothing where it may be."""
+        until, reason = self._spared.get((rendition, index), (0.0, ""))
+        if until > asyncio.get_running_loop().time():
+            return reason
+        self._spared.pop((rendition, index), None)
+        return ""
+
     def add(self, rendition: str, index: int) -> None:
         """A segment exists; whoever looks is told, at most four times a second."""
+        if self.damage.get(rendition, {}).pop(index, None) is not None:
+            self.mended = True
         if not self.map.add(rendition, index) or not self.listed or self._later is not None:
             return
         loop = asyncio.get_running_loop()

@@ -20,6 +20,7 @@ from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.slicing import copied_segment, copy_init
 from ottserver.transcode.storyboard import storyboard
 from ottserver.transcode.subtitles import subtitles
+from ottserver.transcode.verify import verified
 from ottserver.transcode.video import video_init, video_segments
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def _subtitles(task: Task) -> Made:
     yield from subtitles(task.path, task.plan, task.leash)
 
 
+def _check(task: Task) -> Made:
+    yield from verified(task.job)
+
+
 _KINDS: dict[str, Callable[[Task], Made]] = {
     "init": _init,
     "video": _video,
@@ -99,6 +104,7 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
     "slice": _slice,
     "storyboard": _storyboard,
     "subtitles": _subtitles,
+    "check": _check,
 }
 
 

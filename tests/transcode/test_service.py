@@ -72,15 +72,24 @@ async def test_many_who_want_one_segment_get_the_published_bytes_of_one_job(room
         assert made[0] == await opened.blobs.get(segment_key(presentation.id, "v480", 1))
 
 
+def box(kind: bytes, *inside: bytes) -> bytes:
+    data = b"".join(inside)
+    return (8 + len(data)).to_bytes(4) + kind + data
+
+
+TRACK = box(b"tfhd", bytes(8)) + box(b"tfdt", bytes(8)) + box(b"trun", bytes(7), b"\1")
+THEIRS = box(b"moof", box(b"traf", TRACK)) + box(b"mdat", b"theirs")
+
+
 async def test_segment_published_by_somebody_else_first_is_the_one_handed_out(room: Room) -> None:
     async with room.open() as opened:
         presentation = await planned(room, opened)
         key = segment_key(presentation.id, "v480", 2)
         waiting = asyncio.create_task(opened.service.segment(presentation.id, "v480", 2))
         await asyncio.sleep(0)
-        await opened.blobs.create(key, b"theirs")
-        assert await waiting == b"theirs"
-        assert await opened.service.segment(presentation.id, "v480", 2) == b"theirs"
+        await opened.blobs.create(key, THEIRS)
+        assert await waiting == THEIRS
+        assert await opened.service.segment(presentation.id, "v480", 2) == THEIRS
 
 
 @pytest.mark.parametrize(("rendition", "index"), [("v480", 4), ("v480", -1), ("v999", 0), ("../v480", 0), ("", 0)])
