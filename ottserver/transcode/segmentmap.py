@@ -78,7 +78,7 @@ class SegmentMap:
 
     def is_ready(self, rendition: str, index: int) -> bool:
         """Whether the segment exists."""
-        return self._states[rendition][index] == _READY
+        return rendition in self._copied or self._states[rendition][index] == _READY
 
     def add(self, rendition: str, index: int) -> bool:
         """The segment exists. Whether that is news; a segment that the presentation does not have is not."""

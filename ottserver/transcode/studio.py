@@ -190,9 +190,10 @@ class Studio:
 
     async def keep_inits(self, title: Title) -> None:
         """Make lost init segments again. Raises `JobFailed`."""
+        copies = any(rendition.copied for rendition in title.presentation.renditions)
         keys = [init_key(title.id, rendition) for rendition in title.inits]
         if not all([await self.stored(key) for key in keys]):
-            await self.publish_inits(title.id, await self.inits(title.plan, "background"))
+            await self.publish_inits(title.id, await self.inits(title.plan, title.source_key if copies else ""))
 
     async def publish_inits(self, presentation_id: str, inits: dict[str, Item]) -> None:
         """Write the init segments."""
