@@ -151,7 +151,7 @@ def test_no_kill_leaves_a_wrong_segment(
 ) -> None:
     dice = random.Random(SEED)
     source = write(FILM, tmp_path)
-    server = start_server("--config", str(lowest_rung), **FAST)
+    server = start_server("--config", str(lowest_rung), data=None, **FAST)
     owner = new_owner(server)
     killed = films = judged = 0
     while killed < kills:
