@@ -48,6 +48,8 @@ class _Candidate:
     poster: float
     backdrop: float
     sketch: Floats
+    empty: bool
+    """Whether it is black, white or nothing."""
 
 
 class Contest:
@@ -73,7 +75,9 @@ class Contest:
         """
         bars = _bars([picture[0] for _, picture in self._pictures])
         candidates = [_marked(share, _cut(picture, bars)) for share, picture in self._pictures]
-        best = _differing(sorted(candidates, key=lambda one: -one.poster))
+        ranked = sorted(candidates, key=lambda one: (one.empty, -one.poster))
+        # A black picture is offered only where there is no other.
+        best = _differing([one for one in ranked if not one.empty] or ranked[:1])
         backdrop = max(range(len(best)), key=lambda number: best[number].backdrop, default=0)
         return [one.share for one in best], backdrop, _files([one.picture for one in best])
 
@@ -124,8 +128,7 @@ def _marked(share: float, picture: Planes) -> _Candidate:
     exposure = max(0.0, 1 - abs(float(luma.mean()) - 115) / 100)
     colourful = min(1.0, float(np.abs(colour[0]).mean() + np.abs(colour[1]).mean()) / 30)
     mark = 0.3 * sharp + 0.3 * contrast + 0.25 * exposure + 0.15 * colourful
-    if float(luma.mean()) < 38 or float(luma.mean()) > 222 or float(luma.std()) < 12:  # noqa: PLR2004 - black, white, nothing
-        mark *= 0.15
+    empty = float(luma.mean()) < 38 or float(luma.mean()) > 222 or float(luma.std()) < 12  # noqa: PLR2004 - black, white, nothing
     if _flat(luma) > 0.72 or np.bincount((picture[0] >> 3).reshape(-1)).max() > 0.6 * luma.size:  # noqa: PLR2004 - a title card
         mark *= 0.4
     if not _HEAD <= share <= _TAIL:
@@ -133,7 +136,7 @@ def _marked(share: float, picture: Planes) -> _Candidate:
     # Words stand on the left of a backdrop: what is busy there disturbs them.
     third = max(1, luma.shape[1] // 3)
     busy = float(across[:, :third].mean()) / (float(across.mean()) + 1)
-    return _Candidate(share, picture, mark, mark * (1 - 0.25 * min(1.0, busy)), _sketch(luma, *colour))
+    return _Candidate(share, picture, mark, mark * (1 - 0.25 * min(1.0, busy)), _sketch(luma, *colour), empty)
 
 
 def _flat(luma: Floats) -> float:
