@@ -77,7 +77,7 @@ class SegmentMap:
         return all(_MISSING not in states[:_FIRST] for states in self._states.values())
 
     def is_ready(self, rendition: str, index: int) -> bool:
-        """Whether the segment exists."""
+        """Whether the segment exists, or comes from the source."""
         return rendition in self._copied or self._states[rendition][index] == _READY
 
     def add(self, rendition: str, index: int) -> bool:

@@ -90,3 +90,9 @@ async def test_segment_of_a_lost_source_is_refused_for_now(copied: Room) -> None
         await opened.blobs.delete(BLOB_KEY)
         with pytest.raises(Busy, match="could not be cut from the source"):
             await opened.service.segment(presentation.id, "v180", 1)
+
+
+async def test_copy_needs_no_encoding_wherever_a_player_begins(copied: Room) -> None:
+    async with copied.open(ladder=LADDER) as opened:
+        presentation = await planned(copied, opened)
+        assert await opened.service.prompt(presentation.id, 5.0) == {"v180"}

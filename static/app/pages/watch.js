@@ -2,6 +2,7 @@ import { html } from "htm/preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useResource } from "../api/resource.js";
 import { useGrant } from "../player/grant.js";
+import { originalOf } from "../player/original.js";
 import { EndedElsewhere, ScreensInUse } from "../player/overlays.js";
 import { FilmPlayer } from "../player/player.js";
 import { refusal } from "../player/refusal.js";
@@ -65,7 +66,8 @@ export function Watch({ videoId }) {
   }
   if (problem && problem.status !== 402) return html`<${Trouble} problem=${problem} onRetry=${() => restart(go.from)} />`;
   if (!grant) return html`<div class="stage boot" role="status"><span class="spinner"></span><span class="unseen">Asking for the film</span></div>`;
-  const url = place.value.query.get("engine") === "hls" ? grant.manifest_url : grant.dash_url;
+  const hls = place.value.query.get("engine") === "hls";
+  const url = hls ? grant.manifest_url : grant.dash_url;
   // A server that knows its public name says it for other players; this page stays with the one it was opened by.
   const { pathname } = new URL(url, location.href);
   return html`
@@ -73,6 +75,7 @@ export function Watch({ videoId }) {
       key=${go.turn}
       grant=${grant}
       url=${pathname}
+      original=${originalOf(grant, hls)}
       startAt=${go.from ?? grant.resume_at}
       title=${title}
       picture=${film?.backdrop_url ?? null}

@@ -1,5 +1,6 @@
 import { adapt } from "./adapt.js";
 import { CONFIG } from "./config.js";
+import { Source } from "./original.js";
 import { shaka } from "./shaka.js";
 import { soundPreferences } from "./tracks.js";
 
@@ -17,35 +18,43 @@ shaka.polyfill.installAll();
  * Play a manifest in a video element.
  * @param {HTMLVideoElement} video
  * @param {string} url of an MPD or a multivariant playlist
+ * @param {import("./original.js").Original | undefined} original the film as it is, in a manifest of its own
  * @param {number} startAt seconds
  * @param {{height: number, bandwidth: number}} start the server's advice with which quality to begin
  * @param {{language: string, label: string, url: string}[]} subtitles as WebVTT files
  * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
  * @returns {{player: Player, close: () => Promise<void>}}
  */
-export function openEngine(video, url, startAt, start, subtitles, onFail) {
+export function openEngine(video, url, original, startAt, start, subtitles, onFail) {
   const player = new shaka.Player();
   player.configure({ ...CONFIG, preferredAudio: soundPreferences() });
   const rest = adapt(player, start);
+  const source = new Source(player, video, url, original, () => {
+    for (const track of subtitles) {
+      player.addTextTrackAsync(track.url, track.language, "subtitles", "text/vtt", undefined, track.label).catch(() => undefined);
+    }
+  });
+  const fail = (/** @type {any} */ error) => {
+    const failure = explain(error);
+    // What the browser said that it decodes, and does not, is no reason to end: the ladder is for every browser.
+    if (failure.passing || failure.expired || !source.leave()) onFail(failure);
+  };
   player.addEventListener("error", (event) => {
     const error = Reflect.get(event, "detail");
-    if (error?.severity === shaka.util.Error.Severity.CRITICAL) onFail(explain(error));
+    if (error?.severity === shaka.util.Error.Severity.CRITICAL) fail(error);
   });
   // For the console and for tests: the engine of the film on the page.
   Reflect.set(window, "ottPlayer", player);
   const begin = async () => {
     await player.attach(video);
-    await player.load(url, startAt);
-    for (const track of subtitles) {
-      player.addTextTrackAsync(track.url, track.language, "subtitles", "text/vtt", undefined, track.label).catch(() => undefined);
-    }
+    await source.load(startAt);
     await video.play();
   };
   begin().catch((error) => {
     if (error?.code === shaka.util.Error.Code.LOAD_INTERRUPTED) return;
     // The browser wants a click before there is sound: the play button is there for it.
     if (error instanceof DOMException) return;
-    onFail(explain(error));
+    fail(error);
   });
   return { player, close: () => (rest(), player.destroy()) };
 }

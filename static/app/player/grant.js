@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client.js";
 import { settled } from "../api/pending.js";
 import { asProblem } from "../api/problem.js";
+import { decodable } from "./original.js";
 
 /** @typedef {import("../api/types.js").PlayGrant} Grant */
 /** @typedef {{grant?: Grant, problem?: import("../api/problem.js").Problem}} Answer */
@@ -17,7 +18,7 @@ export function useGrant(videoId, turn) {
   const [answer, setAnswer] = useState(/** @type {Answer & {turn: number}} */ ({ turn: -1 }));
   useEffect(() => {
     const abort = new AbortController();
-    settled().then(() => get(`play/${encodeURIComponent(videoId)}`, abort.signal)).then(
+    settled().then(() => get(`play/${encodeURIComponent(videoId)}?can=${encodeURIComponent(decodable())}`, abort.signal)).then(
       (grant) => !abort.signal.aborted && setAnswer({ turn, grant }),
       (error) => !abort.signal.aborted && setAnswer({ turn, problem: asProblem(error) }),
     );

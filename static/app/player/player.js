@@ -18,6 +18,7 @@ import { useWaiting } from "./waiting.js";
  * @typedef {object} PlayerProps
  * @property {import("../api/types.js").PlayGrant} grant
  * @property {string} url of the manifest
+ * @property {import("./original.js").Original | undefined} original the film as it is, where it is offered
  * @property {number} startAt seconds
  * @property {string} title
  * @property {string | null} picture shown until the film's own first picture is there
@@ -34,7 +35,7 @@ import { useWaiting } from "./waiting.js";
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
+export function FilmPlayer({ grant, url, original, startAt, title, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
@@ -58,7 +59,7 @@ export function FilmPlayer({ grant, url, startAt, title, picture, onBack, onAbou
     };
     if (grant.thumbnails_url) onPictured(new URL(grant.thumbnails_url, location.href).pathname);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()), onPictured);
-    const engine = openEngine(element, url, startAt, grant.start, grant.subtitles ?? [], (failure) => {
+    const engine = openEngine(element, url, original, startAt, grant.start, grant.subtitles ?? [], (failure) => {
       if (!failure.expired || !onExpired(at())) onFail(failure);
     });
     setPlayer(engine.player);

@@ -1,12 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { language } from "../format.js";
+import { sourceOf } from "./original.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
 /** @typedef {{value: string, label: string}} Choice */
 /**
  * @typedef {object} Tracks
  * @property {Choice[]} qualities best first, after "auto"
- * @property {string} quality the chosen one: "auto" or a class such as "720"
+ * @property {string} quality the chosen one: "auto", "original" or a class such as "720"
  * @property {number} height class of the picture that is being fetched, 0 while unknown
  * @property {Choice[]} sounds
  * @property {string} sound
@@ -33,6 +34,8 @@ export function heightClass(width, height) {
   return box === CLASSES[0] && long < 800 && short < 450 ? short : box[1];
 }
 
+const ORIGINAL = "original";
+
 /** @param {Player} player @returns {Tracks} */
 function read(player) {
   const videos = player.getVideoTracks();
@@ -42,9 +45,16 @@ function read(player) {
   const height = active ? heightClass(active.width ?? 0, active.height ?? 0) : 0;
   const heights = [...new Set(videos.map((track) => heightClass(track.width ?? 0, track.height ?? 0)))].sort((a, b) => b - a);
   const now = height ? ` (${named(height)})` : "";
+  const source = sourceOf(player);
+  const own = source?.isOriginal ?? false;
+  if (source && !own) source.heights = heights;
   return {
-    qualities: [{ value: "auto", label: auto ? `Auto${now}` : "Auto" }, ...heights.map((h) => ({ value: String(h), label: named(h) }))],
-    quality: auto ? "auto" : String(height),
+    qualities: [
+      { value: "auto", label: auto && !own ? `Auto${now}` : "Auto" },
+      ...(source?.original ? [{ value: ORIGINAL, label: `Original (${named(source.original.height)})` }] : []),
+      ...(own ? source?.heights ?? [] : heights).map((h) => ({ value: String(h), label: named(h) })),
+    ],
+    quality: own ? ORIGINAL : auto ? "auto" : String(height),
     height,
     sounds: audios.map((track, n) => ({ value: String(n), label: soundName(track) })),
     sound: String(Math.max(0, audios.findIndex((track) => track.active))),
@@ -77,6 +87,8 @@ export function useTracks(player) {
     });
     const events = ["trackschanged", "adaptation", "variantchanged", "abrstatuschanged", "audiotrackschanged", "streaming", "loaded"];
     for (const name of events) player.addEventListener(name, look);
+    const source = sourceOf(player);
+    if (source) source.onChange = look;
     return () => {
       for (const name of events) player.removeEventListener(name, look);
     };
@@ -89,9 +101,20 @@ const KEPT = 3;
 
 /**
  * @param {Player} player
- * @param {string} value "auto" or a class
+ * @param {string} value "auto", "original" or a class
  */
 export function chooseQuality(player, value) {
+  const source = sourceOf(player);
+  const change = value === ORIGINAL ? source?.choose(true) : source?.choose(false);
+  // What fails in the other manifest is told as all failures of the engine are.
+  change?.then(() => value === ORIGINAL || chooseClass(player, value)).catch(() => undefined);
+}
+
+/**
+ * @param {Player} player
+ * @param {string} value "auto" or a class
+ */
+function chooseClass(player, value) {
   player.configure({ abr: { enabled: value === "auto" } });
   const track = player.getVideoTracks()
     .filter((candidate) => String(heightClass(candidate.width ?? 0, candidate.height ?? 0)) === value)
