@@ -9,6 +9,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -61,9 +62,9 @@ class _Clock:
 class Worker:
     """One process and the pipe to it; starts on its first job."""
 
-    def __init__(self, nice: int, threads: int) -> None:
-        """Give the process this niceness, and FFmpeg this many threads for a job."""
-        self._arguments = (str(nice), str(threads))
+    def __init__(self, nice: int, threads: int, seconds: float) -> None:
+        """Give the process this niceness, and FFmpeg this many threads, each for so long for one thing it makes."""
+        self._arguments = (str(nice), str(threads), str(math.ceil(seconds)))
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -193,7 +194,7 @@ class Pool:
     def __init__(self, *, lanes: Mapping[Lane, tuple[int, int, int]], timeout_seconds: float) -> None:
         """`lanes` gives for each lane how many workers, their niceness, and FFmpeg's threads in each."""
         self._lanes = {
-            lane: _Workers([Worker(nice, threads) for _ in range(count)])
+            lane: _Workers([Worker(nice, threads, timeout_seconds) for _ in range(count)])
             for lane, (count, nice, threads) in lanes.items()
         }
         self._timeout = timeout_seconds

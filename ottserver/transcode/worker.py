@@ -1,4 +1,4 @@
-"""A worker process: `python -m ottserver.transcode.worker PARENT_PID NICE THREADS`.
+"""A worker process: `python -m ottserver.transcode.worker PARENT_PID NICE THREADS SECONDS`.
 
 Reads jobs from standard input and answers on standard output as `wire` says; ends when its input does, or its parent.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ottserver.backends.ffmpeg.child import confine, keep_memory, take_stdout
+from ottserver.backends.ffmpeg.child import allow, confine, keep_memory, take_stdout
 from ottserver.transcode import wire
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     Made = Iterator[tuple[wire.Header, bytes]]
 
 _MEMORY_BYTES = 16 << 30
+_BASE_BYTES = 3 << 30
+_BYTES_PER_PIXEL = 600
+# A ladder up to 1080p took 1.2 GB of address space with one thread and 2.4 GB with eight, 0.9 GB of it in use; what
+# decoder, look-ahead and encoders hold grows with the picture.
 _KEPT_BYTES = 256 << 20
 
 
@@ -110,7 +114,7 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
 
 def main() -> None:
     """Do jobs until standard input ends."""
-    parent, nice, threads = map(int, sys.argv[1:4])
+    parent, nice, threads, seconds = map(int, sys.argv[1:5])
     confine(parent=parent, nice=nice, memory_bytes=_MEMORY_BYTES)
     keep_memory(_KEPT_BYTES)
     inbox = wire.Inbox(os.dup(0))
@@ -118,20 +122,32 @@ def main() -> None:
         while (job := inbox.read()) is not None:
             # What was said of a run that had ended by itself meanwhile is no job.
             if "kind" in job:
-                _do(job, inbox, threads, lambda header, data=b"": _say(out, header, data))
+                _do(job, inbox, (threads, seconds), lambda header, data=b"": _say(out, header, data))
 
 
-def _do(job: dict[str, Any], inbox: wire.Inbox, threads: int, say: Callable[..., None]) -> None:
+def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int], say: Callable[..., None]) -> None:
+    """Do one job; the processor time of `bounds` (threads, seconds) is for each thing that it makes."""
+    threads, seconds = bounds
     answer: wire.Header = {"done": True}
     try:
+        plan = _plan(job["plan"])
+        memory = _memory(plan)
+        allow(cpu_seconds=threads * seconds, memory_bytes=memory)
         leash = Leash(inbox, job.get("until"), lambda: say({"resting": True}))
-        for about, data in _KINDS[job["kind"]](Task(_plan(job["plan"]), job, threads, leash)):
+        for about, data in _KINDS[job["kind"]](Task(plan, job, threads, leash)):
             say({"item": about}, data)
+            allow(cpu_seconds=threads * seconds, memory_bytes=memory)
     except Stopped:
         pass
     except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker
         answer = {"failed": f"{type(failure).__name__}: {failure}"}
     say(answer)
+
+
+def _memory(plan: EncodingPlan) -> int:
+    """Address space for any job of the plan, in bytes."""
+    video = plan.report.video
+    return _BASE_BYTES + _BYTES_PER_PIXEL * video.width * video.height
 
 
 def _say(out: BinaryIO, header: wire.Header, data: bytes) -> None:

@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ottserver.transcode.jobs import Job
+from ottserver.transcode.jobs import Job, video_job
+from ottserver.transcode.plan import PLAN
 from ottserver.transcode.pool import JobFailed, Pool
 from tests.support.server import ROOT
+from tests.transcode.stitching import plan_of
+
+if TYPE_CHECKING:
+    from ottserver.media import SourceReport
 
 ORPHANS = """
 import asyncio, os, signal
-from ottserver.transcode.jobs import Job
+from ottserver.transcode.jobs import Job, video_job
+from ottserver.transcode.plan import PLAN
 from ottserver.transcode.pool import JobFailed, Pool
 
 async def main():
@@ -117,3 +126,45 @@ async def test_background_worker_runs_only_where_nobody_else_wants_the_processor
             await pool.run("background", Job("init", {"plan": "no plan"}))
         policies = {os.sched_getscheduler(pid) for pid in pool.pids()}
         assert policies == {os.SCHED_OTHER, os.SCHED_IDLE}
+
+
+BOUND = """
+import os, sys
+from ottserver.backends.ffmpeg.child import allow, confine
+confine(parent=os.getppid(), nice=0, memory_bytes=4 << 30)
+allow(cpu_seconds=0.2, memory_bytes=1 << 30)
+if sys.argv[1] == "memory":
+    try:
+        bytearray(2 << 30)
+    except MemoryError:
+        print("refused")
+    allow(cpu_seconds=9, memory_bytes=4 << 30)
+    print(len(bytearray(2 << 30)))
+else:
+    while True:
+        pass
+"""
+
+
+async def test_child_takes_no_more_than_it_is_allowed_and_more_when_it_is_allowed_more() -> None:
+    async def bounded(what: str) -> tuple[int | None, bytes]:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", BOUND, what, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
+        )
+        said, _ = await child.communicate()
+        return child.returncode, said
+
+    assert await bounded("memory") == (0, b"refused\n2147483648\n")
+    assert await bounded("time") == (-signal.SIGXCPU, b"")
+
+
+async def test_each_job_gives_a_worker_time_and_memory_for_itself(film: Path, film_report: SourceReport) -> None:
+    plan = PLAN.dump_json(plan_of(film_report)).decode()
+    pool = Pool(lanes={"urgent": (1, 0, 2)}, timeout_seconds=30)
+    async with pool.running():
+        await pool.run("urgent", video_job(plan, str(film), ["v480"], 0, 1))
+        (worker,) = pool.pids()
+        seconds, _ = resource.prlimit(worker, resource.RLIMIT_CPU)
+        memory, _ = resource.prlimit(worker, resource.RLIMIT_AS)
+        assert 60 < seconds < 90
+        assert 3 << 30 < memory < 4 << 30

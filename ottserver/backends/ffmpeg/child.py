@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import resource
@@ -41,6 +42,21 @@ def confine(*, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | Non
     for limit, value in limits.items():
         _, hard = resource.getrlimit(limit)
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard),) * 2)
+
+
+def allow(*, cpu_seconds: float, memory_bytes: int) -> None:
+    """From here on take at most so much more processor time, over all threads, and so much address space in all.
+
+    Whoever takes more time is ended by the system (SIGXCPU); whoever asks for more memory is refused it.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limits = {
+        resource.RLIMIT_CPU: math.ceil(used.ru_utime + used.ru_stime + cpu_seconds),
+        resource.RLIMIT_AS: memory_bytes,
+    }
+    for limit, value in limits.items():
+        _, hard = resource.getrlimit(limit)
+        resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _yield_to_everybody(libc: ctypes.CDLL) -> None:
