@@ -99,6 +99,8 @@ class PlayAnswer(BaseModel):
     """A session that has begun, with all that a player needs. Whoever has its addresses can play them."""
 
     session_id: str
+    presentation_id: str
+    """Part of the address of everything below the manifests."""
     manifest_url: str
     dash_url: str
     heartbeat_seconds: float
@@ -243,6 +245,7 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
     following = NextVideo(video_id=play.video.next_id, title=play.video.next_title) if play.video.next_id else None
     return PlayAnswer(
         session_id=play.session.id,
+        presentation_id=play.session.presentation_id,
         manifest_url=f"{base}/master.m3u8",
         dash_url=f"{base}/manifest.mpd",
         heartbeat_seconds=heartbeat_seconds,

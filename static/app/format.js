@@ -69,6 +69,16 @@ export function language(code, label) {
   }
 }
 
+/**
+ * @param {{language: string, label: string, forced: boolean, hearing_impaired: boolean}} track
+ * @returns {string} "English", "English (forced)" or "English (SDH)"
+ */
+export function words(track) {
+  const name = language(track.language, track.label);
+  const marks = [track.forced && !/forced/i.test(name) && "forced", track.hearing_impaired && !/sdh/i.test(name) && "SDH"].filter(Boolean);
+  return marks.length ? `${name} (${marks.join(", ")})` : name;
+}
+
 /** @param {number} channels @returns {string} */
 function channels(channels) {
   return { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;

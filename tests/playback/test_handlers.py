@@ -66,6 +66,7 @@ async def test_play_answers_with_all_that_a_player_needs(client: Client, stage: 
     session_id = answer.pop("session_id")
     assert stage.tickets.verify(base.split("/")[2]).session_id == session_id
     assert answer == {
+        "presentation_id": FILM.id,
         "heartbeat_seconds": 10,
         "resume_at": 0,
         "duration_seconds": FILM_SECONDS,

@@ -27,9 +27,9 @@ function stateOf(film) {
 
 /**
  * One film of the library with what is being done to it.
- * @param {{film: AdminFilm, onEdit: () => void, onDelete: () => void}} props
+ * @param {{film: AdminFilm, onEdit: () => void, onWords: () => void, onDelete: () => void}} props
  */
-export function FilmRow({ film, onEdit, onDelete }) {
+export function FilmRow({ film, onEdit, onWords, onDelete }) {
   const facts = [length(film.duration_seconds), film.size_bytes ? size(film.size_bytes) : ""].filter(Boolean).join(" · ");
   const playable = film.status === "playable" || film.status === "complete";
   return html`
@@ -44,6 +44,7 @@ export function FilmRow({ film, onEdit, onDelete }) {
       <div class="row-buttons">
         ${playable && html`<a class="button round" href="/watch/${film.video_id}" aria-label="Play ${film.title}" title="Play"><${Icon} name="play" /></a>`}
         ${film.status === "failed" && html`<${Replace} film=${film} />`}
+        ${playable && html`<button class="button round" aria-label="Subtitles of ${film.title}" title="Subtitles" onClick=${onWords}><${Icon} name="words" /></button>`}
         <button class="button round" aria-label="Edit ${film.title}" title="Edit" onClick=${onEdit}><${Icon} name="edit" /></button>
         <button class="button round" aria-label="Delete ${film.title}" title="Delete" onClick=${onDelete}><${Icon} name="trash" /></button>
       </div>

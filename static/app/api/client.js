@@ -4,6 +4,7 @@ import { refreshSession, rememberSession } from "./refresh.js";
 /**
  * @typedef {object} Options
  * @property {unknown} [body] sent as JSON
+ * @property {Blob} [file] sent as it is
  * @property {AbortSignal} [signal]
  * @property {boolean} [keepalive] lets the request outlive the page (Fetch standard, "keepalive")
  */
@@ -31,11 +32,12 @@ export function whenSignedOut(callback) {
  * @param {Options} options
  * @returns {Promise<Response>}
  */
-async function send(method, path, { body, signal, keepalive }) {
+async function send(method, path, { body, file, signal, keepalive }) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json", ...WEB_HEADERS };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const init = { method, headers, keepalive: keepalive ?? false, body: body === undefined ? null : JSON.stringify(body) };
+  if (file) headers["Content-Type"] = "application/octet-stream";
+  const init = { method, headers, keepalive: keepalive ?? false, body: file ?? (body === undefined ? null : JSON.stringify(body)) };
   return fetch(`/api/v1/${path}`, signal ? { ...init, signal } : init);
 }
 

@@ -12,13 +12,18 @@
  * @typedef {{rows: HomeRow[]}} Home
  *
  * @typedef {{name: string, height: number, width: number, height_class: number, bandwidth: number}} RenditionFacts
- * @typedef {{name: string, language: string, label: string, channels: number}} AudioFacts
+ * @typedef {{name: string, language: string, label: string, channels: number, default: boolean}} AudioFacts
+ * @typedef {{name: string, language: string, label: string, default: boolean, forced: boolean, hearing_impaired: boolean,
+ *   codec: string, state: "pending" | "ready" | "image" | "unknown" | "failed", added: boolean}} SubtitleFacts
+ * @typedef {{start_seconds: number, end_seconds: number, title: string}} Chapter
+ * @typedef {{name: string, language: string, label: string, default: boolean, forced: boolean, hearing_impaired: boolean,
+ *   url: string}} Words subtitles that can be shown
  * @typedef {"probing" | "playable" | "complete" | "failed"} FilmStatus
  * @typedef {FilmCard & {description: string, genres: string[], actors: string[], directors: string[], maturity: string | null,
- *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[]}} FilmMetadata
+ *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[], subtitles: SubtitleFacts[], chapters: Chapter[]}} FilmMetadata
  *
- * @typedef {{manifest_url: string, dash_url: string, session_id: string, heartbeat_seconds: number, thumbnails_url?: string | null, resume_at: number,
- *   duration_seconds: number, max_height: number, start: {height: number, bandwidth: number}, subtitles?: {language: string, label: string, url: string}[],
+ * @typedef {{manifest_url: string, dash_url: string, session_id: string, presentation_id: string, heartbeat_seconds: number, thumbnails_url?: string | null, resume_at: number,
+ *   duration_seconds: number, max_height: number, start: {height: number, bandwidth: number}, subtitles: Words[],
  *   original?: {manifest_url: string, dash_url: string, codecs: string, height: number, bandwidth: number} | null}} PlayGrant
  * @typedef {{session_id: string, title: string, video_id: string, device: string, started_at: string,
  *   position: number}} ScreenInUse

@@ -5,6 +5,7 @@ import { DeleteFilm } from "../admin/delete-film.js";
 import { DropZone } from "../admin/drop-zone.js";
 import { EditFilm } from "../admin/edit-film.js";
 import { FilmRow } from "../admin/film-row.js";
+import { FilmSubtitles } from "../admin/film-subtitles.js";
 import { followLibrary, library, loadFilms, loadMore } from "../admin/films.js";
 import { SendingList } from "../admin/sending-list.js";
 import { Unfinished } from "../admin/unfinished.js";
@@ -15,7 +16,7 @@ import { Trouble } from "../ui/notice.js";
 import { say } from "../ui/toast.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
-/** @typedef {{what: "edit" | "delete", film: AdminFilm} | undefined} Asked */
+/** @typedef {{what: "edit" | "words" | "delete", film: AdminFilm} | undefined} Asked */
 
 /** The library for those who run the server: add films, and see what becomes of each. */
 export function Admin() {
@@ -45,6 +46,7 @@ export function Admin() {
             key=${film.video_id}
             film=${film}
             onEdit=${() => setAsked({ what: "edit", film })}
+            onWords=${() => setAsked({ what: "words", film })}
             onDelete=${() => setAsked({ what: "delete", film })}
           />
         `)}
@@ -53,6 +55,7 @@ export function Admin() {
         <div class="buttons"><button class="button" onClick=${() => loadMore().catch((error) => say(asProblem(error).detail))}>Show more</button></div>
       `}
       ${asked?.what === "edit" && html`<${EditFilm} film=${asked.film} onClose=${close} />`}
+      ${asked?.what === "words" && html`<${FilmSubtitles} film=${asked.film} onClose=${close} />`}
       ${asked?.what === "delete" && html`<${DeleteFilm} film=${asked.film} onClose=${close} />`}
     </div>
   `;

@@ -1,7 +1,8 @@
 import { html } from "htm/preact";
 import { useEffect } from "preact/hooks";
 import { useResource } from "../api/resource.js";
-import { clock, length, quality, sound } from "../format.js";
+import { clock, length, quality, sound, words } from "../format.js";
+import { ChapterList } from "../player/chapters.js";
 import { warmPlayer } from "../player/warm.js";
 import { Facts, Hero } from "../ui/hero.js";
 import { Icon } from "../ui/icon.js";
@@ -38,7 +39,7 @@ export function Title({ videoId }) {
       <${PlayButtons} film=${film} progress=${progress} />
     <//>
     <div class="title-more">
-      <${Description} text=${film.description} />
+      <div class="title-words"><${Description} text=${film.description} /><${ChapterList} film=${film} /></div>
       <${Details} film=${film} />
     </div>
   `;
@@ -78,6 +79,14 @@ function Description({ text }) {
   `;
 }
 
+const CAN_BE_SHOWN = new Set(["ready", "pending"]);
+const WHY = { image: "pictures of text", unknown: "unknown format", failed: "unreadable", ready: "", pending: "" };
+
+/** @param {import("../api/types.js").SubtitleFacts} track */
+function hidden(track) {
+  return `${words(track)} (${WHY[track.state]})`;
+}
+
 /** @param {{film: Film}} props */
 function Details({ film }) {
   const heights = [...new Set(film.renditions.map((rendition) => rendition.height_class))].sort((a, b) => b - a);
@@ -88,6 +97,8 @@ function Details({ film }) {
     ["With", (film.actors ?? []).join(", ")],
     ["Quality", heights.map(quality).join(", ")],
     ["Sound", film.audio.map(sound).join(", ")],
+    ["Subtitles", (film.subtitles ?? []).filter((track) => CAN_BE_SHOWN.has(track.state)).map(words).join(", ")],
+    ["Subtitles not shown here", (film.subtitles ?? []).filter((track) => !CAN_BE_SHOWN.has(track.state)).map(hidden).join(", ")],
   ];
   return html`
     <dl class="details">

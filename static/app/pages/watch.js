@@ -78,6 +78,9 @@ export function Watch({ videoId }) {
       original=${originalOf(grant, hls)}
       startAt=${go.from ?? grant.resume_at}
       title=${title}
+      videoId=${videoId}
+      chapters=${film?.chapters ?? []}
+      spoken=${film?.audio.find((track) => track.default)?.language ?? film?.audio[0]?.language ?? "und"}
       picture=${film?.backdrop_url ?? null}
       onBack=${back}
       onAbout=${about}

@@ -16,7 +16,8 @@ const PATIENT = {
 };
 
 export const CONFIG = {
-  manifest: { retryParameters: PATIENT },
+  // Subtitles are the browser's own tracks (`subtitles`): it shows every colour and place that WebVTT can say.
+  manifest: { retryParameters: PATIENT, disableText: true },
   streaming: {
     retryParameters: PATIENT,
     // Exact grids: without this the engine fetches the segment before the one it needs, to be sure.

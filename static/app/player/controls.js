@@ -1,6 +1,7 @@
 import { html } from "htm/preact";
 import { Icon } from "../ui/icon.js";
 import { SettingsMenu } from "./settings-menu.js";
+import { ChapterMarks } from "./chapters.js";
 import { Time } from "./time.js";
 
 /**
@@ -29,13 +30,17 @@ export function MiddleChrome() {
 
 /**
  * The time line and the buttons below the picture.
- * @param {{video: HTMLVideoElement | null, player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined}} props
+ * @param {{video: HTMLVideoElement | null, player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined,
+ *   subtitles: import("./subtitles.js").Subtitles, chapters: import("../api/types.js").Chapter[], seconds: number}} props
  */
-export function BottomChrome({ video, player, tracks }) {
+export function BottomChrome({ video, player, tracks, subtitles, chapters, seconds }) {
   return html`
-    <${SettingsMenu} player=${player} tracks=${tracks} />
+    <${SettingsMenu} video=${video} player=${player} tracks=${tracks} subtitles=${subtitles} chapters=${chapters} />
     <div class="player-bottom">
-      <media-time-range></media-time-range>
+      <div class="player-line">
+        <media-time-range></media-time-range>
+        ${chapters.length > 0 && html`<${ChapterMarks} chapters=${chapters} seconds=${seconds} />`}
+      </div>
       <div class="player-buttons">
         <media-play-button class="wide"></media-play-button>
         <media-seek-backward-button class="wide" seekoffset="10"></media-seek-backward-button>
@@ -44,7 +49,7 @@ export function BottomChrome({ video, player, tracks }) {
         <media-volume-range class="wide"></media-volume-range>
         <${Time} video=${video} />
         <span class="player-gap"></span>
-        <media-captions-button></media-captions-button>
+        ${subtitles.tracks.length > 0 && html`<media-captions-button></media-captions-button>`}
         <media-settings-menu-button><${Icon} name="gear" slot="icon" /></media-settings-menu-button>
         <media-pip-button></media-pip-button>
         <media-fullscreen-button></media-fullscreen-button>

@@ -21,18 +21,14 @@ shaka.polyfill.installAll();
  * @param {import("./original.js").Original | undefined} original the film as it is, in a manifest of its own
  * @param {number} startAt seconds
  * @param {{height: number, bandwidth: number}} start the server's advice with which quality to begin
- * @param {{language: string, label: string, url: string}[]} subtitles as WebVTT files
  * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
  * @returns {{player: Player, close: () => Promise<void>}}
  */
-export function openEngine(video, url, original, startAt, start, subtitles, onFail) {
+export function openEngine(video, url, original, startAt, start, onFail) {
   const player = new shaka.Player();
   player.configure({ ...CONFIG, preferredAudio: soundPreferences() });
   const rest = adapt(player, start);
   const source = new Source(player, video, url, original, () => {
-    for (const track of subtitles) {
-      player.addTextTrackAsync(track.url, track.language, "subtitles", "text/vtt", undefined, track.label).catch(() => undefined);
-    }
   });
   const fail = (/** @type {any} */ error) => {
     const failure = explain(error);

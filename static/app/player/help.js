@@ -9,6 +9,7 @@ const KEYS = [
   [["M"], "Sound off or on"],
   [["<", ">"], "Slower or faster"],
   [["C"], "Subtitles"],
+  [["[", "]"], "A chapter back or on"],
   [["F"], "Full screen"],
   [["P"], "Picture in picture"],
   [["I"], "What the player is doing"],

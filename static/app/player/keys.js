@@ -1,4 +1,5 @@
 import { clock } from "../format.js";
+import { chapterName, nextChapter } from "./chapters.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 const STEP = 10;
@@ -8,6 +9,7 @@ const STEP = 10;
  * @property {HTMLVideoElement} video
  * @property {HTMLElement} controller the media-controller
  * @property {(text: string) => void} tell shows what a key did
+ * @property {() => import("../api/types.js").Chapter[]} chapters
  * @property {() => void} onStats
  * @property {() => void} onHelp
  * @property {() => void} onEscape
@@ -39,6 +41,16 @@ function faster({ video, tell }, way) {
   tell(`Speed ${video.playbackRate}×`);
 }
 
+/** @param {Deck} deck @param {1 | -1} way */
+function toChapter({ video, chapters, tell }, way) {
+  const all = chapters();
+  const to = nextChapter(all, video.currentTime, way);
+  const chapter = all[to];
+  if (!chapter) return;
+  seek(video, chapter.start_seconds);
+  tell(chapterName(chapter, to));
+}
+
 /** @param {Deck} deck */
 function toggle({ video }) {
   if (video.paused) video.play().catch(() => undefined);
@@ -62,6 +74,8 @@ const KEYS = {
   ArrowDown: (deck) => louder(deck, -0.05),
   "<": (deck) => faster(deck, -1),
   ">": (deck) => faster(deck, 1),
+  "[": (deck) => toChapter(deck, -1),
+  "]": (deck) => toChapter(deck, 1),
   m: (deck) => {
     deck.video.muted = !deck.video.muted;
     deck.tell(deck.video.muted ? "Muted" : "Sound on");

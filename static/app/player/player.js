@@ -1,6 +1,7 @@
 import "media-chrome";
 import { html } from "htm/preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { words } from "../format.js";
 import { BottomChrome, MiddleChrome, TopChrome } from "./controls.js";
 import { openEngine } from "./engine.js";
 import { listenToKeys } from "./keys.js";
@@ -10,6 +11,7 @@ import { useOutage } from "./outage.js";
 import { Broken, TheEnd } from "./overlays.js";
 import { seekOnRelease } from "./scrub.js";
 import { Stats } from "./stats.js";
+import { useSubtitles } from "./subtitles.js";
 import { showThumbnails } from "./thumbnails.js";
 import { useTracks } from "./tracks.js";
 import { useWaiting } from "./waiting.js";
@@ -21,6 +23,9 @@ import { useWaiting } from "./waiting.js";
  * @property {import("./original.js").Original | undefined} original the film as it is, where it is offered
  * @property {number} startAt seconds
  * @property {string} title
+ * @property {string} videoId
+ * @property {import("../api/types.js").Chapter[]} chapters
+ * @property {string} spoken language of the film's sound
  * @property {string | null} picture shown until the film's own first picture is there
  * @property {() => void} onBack
  * @property {() => void} onAbout to the page about the film
@@ -31,11 +36,13 @@ import { useWaiting } from "./waiting.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
 
+const TOGGLES = ["mediatogglesubtitlesrequest", "mediashowsubtitlesrequest", "mediadisablesubtitlesrequest"];
+
 /**
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, original, startAt, title, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
+export function FilmPlayer({ grant, url, original, startAt, title, videoId, chapters, spoken, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
@@ -43,6 +50,9 @@ export function FilmPlayer({ grant, url, original, startAt, title, picture, onBa
   const [aside, setAside] = useState(/** @type {"stats" | "help" | undefined} */ (undefined));
   const [told, setTold] = useState({ text: "", turn: 0 });
   const tracks = useTracks(player);
+  const subtitles = useSubtitles(video.current, grant, videoId, spoken);
+  const now = useRef({ chapters, subtitles });
+  now.current = { chapters, subtitles };
   const waiting = useWaiting(video.current);
   const { stopped, onFail } = useOutage(video.current, player);
 
@@ -59,21 +69,29 @@ export function FilmPlayer({ grant, url, original, startAt, title, picture, onBa
     };
     if (grant.thumbnails_url) onPictured(new URL(grant.thumbnails_url, location.href).pathname);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()), onPictured);
-    const engine = openEngine(element, url, original, startAt, grant.start, grant.subtitles ?? [], (failure) => {
+    const engine = openEngine(element, url, original, startAt, grant.start, (failure) => {
       if (!failure.expired || !onExpired(at())) onFail(failure);
     });
     setPlayer(engine.player);
     const stopScrubbing = seekOnRelease(box);
+    // The button and the key ask for the subtitles of the browser's language: here the viewer's own choice decides.
+    const onToggle = (/** @type {Event} */ event) => {
+      event.stopImmediatePropagation();
+      now.current.subtitles.toggle();
+    };
+    for (const name of TOGGLES) box.addEventListener(name, onToggle, true);
     const stopKeys = listenToKeys({
       video: element,
       controller,
       tell: (text) => setTold((last) => ({ text, turn: last.turn + 1 })),
+      chapters: () => now.current.chapters,
       onStats: () => setAside((shown) => (shown === "stats" ? undefined : "stats")),
       onHelp: () => setAside((shown) => (shown === "help" ? undefined : "help")),
       onEscape: () => setAside(undefined),
     });
     return () => {
       stopKeys();
+      for (const name of TOGGLES) box.removeEventListener(name, onToggle, true);
       stopScrubbing();
       hideThumbnails?.();
       leave();
@@ -94,11 +112,15 @@ export function FilmPlayer({ grant, url, original, startAt, title, picture, onBa
   return html`
     <div class="stage" ref=${stage} onDblClick=${onDouble}>
       <media-controller class="player ${waiting ? "waiting" : ""}" nohotkeys autohide="3">
-        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onPlaying=${() => setEnded(false)}></video>
+        <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onPlaying=${() => setEnded(false)}>
+          ${subtitles.tracks.map((track) => html`
+            <track key=${track.name} kind=${track.hearing_impaired ? "captions" : "subtitles"} srclang=${track.language} label=${words(track)} src=${new URL(track.url, location.href).pathname} data-name=${track.name} />
+          `)}
+        </video>
         ${picture && html`<media-poster-image slot="poster" src=${picture}></media-poster-image>`}
         <${TopChrome} title=${title} onBack=${onBack} />
         <${MiddleChrome} />
-        <${BottomChrome} video=${video.current} player=${player} tracks=${tracks} />
+        <${BottomChrome} video=${video.current} player=${player} tracks=${tracks} subtitles=${subtitles} chapters=${chapters} seconds=${grant.duration_seconds} />
         ${waiting && !stopped && html`<p class="player-waiting" noautohide role="status"><span class="spinner"></span><span class="unseen">Waiting for the film</span></p>`}
         ${told.text && html`<p key=${told.turn} class="player-told" noautohide aria-hidden="true">${told.text}</p>`}
         ${aside === "stats" && player && video.current && html`<${Stats} video=${video.current} player=${player} onClose=${() => setAside(undefined)} />`}

@@ -1,14 +1,16 @@
 import { html } from "htm/preact";
 import { useEffect, useRef } from "preact/hooks";
+import { chapterAt, chapterName } from "./chapters.js";
 import { chooseQuality, chooseSound } from "./tracks.js";
 
 /** @typedef {import("./tracks.js").Choice} Choice */
 
 /**
- * Quality, sound and speed behind one button.
- * @param {{player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined}} props
+ * Quality, sound, subtitles, chapters and speed behind one button.
+ * @param {{video: HTMLVideoElement | null, player: import("./shaka.js").Player | undefined, tracks: import("./tracks.js").Tracks | undefined,
+ *   subtitles: import("./subtitles.js").Subtitles, chapters: import("../api/types.js").Chapter[]}} props
  */
-export function SettingsMenu({ player, tracks }) {
+export function SettingsMenu({ video, player, tracks, subtitles, chapters }) {
   return html`
     <media-settings-menu hidden anchor="auto" class="player-menu">
       ${player && tracks && html`
@@ -16,6 +18,15 @@ export function SettingsMenu({ player, tracks }) {
         ${tracks.sounds.length > 1 && html`
           <${Submenu} key="sound" name="Sound" choices=${tracks.sounds} value=${tracks.sound} onChoose=${(/** @type {string} */ value) => chooseSound(player, value)} />
         `}
+      `}
+      ${subtitles.tracks.length > 0 && html`
+        <${Submenu} key="subtitles" name="Subtitles" choices=${subtitles.choices} value=${subtitles.chosen} onChoose=${subtitles.choose} />
+      `}
+      ${video && chapters.length > 1 && html`
+        <${Submenu} key="chapters" name="Chapters" choices=${chapters.map((chapter, n) => ({ value: String(n), label: chapterName(chapter, n) }))}
+          value=${String(chapterAt(chapters, video.currentTime))} onChoose=${(/** @type {string} */ value) => {
+            video.currentTime = chapters[Number(value)]?.start_seconds ?? video.currentTime;
+          }} />
       `}
       <media-settings-menu-item key="speed">
         Speed
