@@ -1,60 +1,71 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Error
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Route
-
     from tests.browser.conftest import OpenScreen, Theatre
     from tests.browser.screen import Screen
 
-WAIT_SECONDS = 0.8
-SAID_MS = 5_000
-# More than it is: segments are held up one after the other here, so that some wait for others' waits.
 MADE_WITHIN = 240
-QUICK, SLOW = 4_000_000, 3_000_000
-"""Bits a second: less than the line on this machine by far, and more than that of segments which all take so long."""
-LINE = "window.ottPlayer?.getStats().estimatedBandwidth"
 FIRST = """
 performance.getEntriesByType("resource").map((file) => /\\/(v\\d+)\\/\\d+\\.m4s$/.exec(file.name)?.[1]).find(Boolean)
 """
-HEIGHT = "window.ottPlayer?.getVideoTracks().find((track) => track.active)?.height"
+MEASURE = """
+async ([waited, said]) => {
+  const { adapt } = await import("/static/app/player/adapt.js");
+  const { shaka } = await import("/static/app/player/shaka.js");
+  const set = {};
+  const player = Object.assign(new EventTarget(), {
+    configure: (name, value) => { set[name] = value; },
+    getVideoTracks: () => [{ height: 480 }, { height: 720 }],
+  });
+  adapt(player, document.createElement("video"), { height: 480, bandwidth: 1_000_000 });
+  const manager = set.abrFactory();
+  manager.configure(new shaka.Player().getConfiguration().abr);
+  const segment = { getStartTime: () => 0, getEndTime: () => 2 };
+  for (let number = 0; number < 6; number += 1) {
+    const request = { requestStartTime: number, timeToFirstByte: waited };
+    const headers = said ? { "cmsd-dynamic": `"ottserver";rd=${said}` } : {};
+    player.dispatchEvent(Object.assign(new Event("downloadheadersreceived"), { request, headers }));
+    manager.segmentDownloaded(waited + 20, 100_000, true, request, { stream: { type: "video", height: 720 }, segment });
+    manager.segmentDownloaded(20, 100_000, true, request, { stream: { type: "video", height: 720 }, segment });
+  }
+  return [manager.getBandwidthEstimate(), set["abr.restrictions.maxHeight"]];
+}
+"""
+"""Segments of 200 kB that took 40 ms after a wait: what the line is measured to, and the greatest height left."""
+LINE = 200_000 * 8 / 0.040
 
 
-def watch(theatre: Theatre, screen: Screen, *, said: bool) -> None:
-    """Play the film while every segment comes late; `said`: the server says that it is its own doing."""
-
-    def late(route: Route) -> None:
-        with suppress(Error):  # the page may have gone, or given the request up
-            answer = route.fetch()
-            time.sleep(WAIT_SECONDS)
-            delay = {"cmsd-dynamic": f'"ottserver";rd={SAID_MS}'} if said else {}
-            route.fulfill(response=answer, headers={**answer.headers, **delay})
-
+def measured(screen: Screen, theatre: Theatre, waited: int, said: int) -> tuple[float, float]:
+    """Bits a second and pixels, where an answer that said `said` came after `waited` milliseconds."""
     screen.sign_in(theatre.owner)
-    screen.page.route("**/media/**/*.m4s", late)
-    screen.open(f"/watch/{theatre.film}")
-    screen.plays_beyond(2)
+    line, height = screen.page.evaluate(MEASURE, [waited, said])
+    return line, height
 
 
-def test_waiting_for_the_encoder_is_not_taken_for_a_slow_line(theatre: Theatre, open_screen: OpenScreen) -> None:
-    screen = open_screen()
-    watch(theatre, screen, said=True)
-    assert screen.ask(LINE) > QUICK
-    screen.until(f"{HEIGHT} > 480")
-    screen.page.unroute_all(behavior="ignoreErrors")
+@pytest.mark.parametrize("said", [1500, 60_000])
+def test_waiting_for_the_encoder_is_not_taken_for_a_slow_line(
+    theatre: Theatre, open_screen: OpenScreen, said: int
+) -> None:
+    line, height = measured(open_screen(), theatre, 1500, said)
+    assert line == pytest.approx(LINE, rel=0.01)
+    assert height == float("inf")
 
 
 def test_a_slow_line_is_still_seen(theatre: Theatre, open_screen: OpenScreen) -> None:
-    screen = open_screen()
-    watch(theatre, screen, said=False)
-    assert 0 < screen.ask(LINE) < SLOW
-    screen.page.unroute_all(behavior="ignoreErrors")
+    line, _ = measured(open_screen(), theatre, 1500, 0)
+    assert line < 2_000_000
+
+
+def test_a_picture_that_the_server_cannot_make_in_time_is_left_for_a_smaller_one(
+    theatre: Theatre, open_screen: OpenScreen
+) -> None:
+    _, height = measured(open_screen(), theatre, 2500, 2500)
+    assert height == 719
 
 
 @pytest.mark.parametrize(("remembered", "height"), [(None, 1080), (2_000_000, 480)])

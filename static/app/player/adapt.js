@@ -12,6 +12,10 @@ const LINE = "ottserver.line";
 const UNKNOWN_LINE = 5_000_000;
 /** So many bytes say something about a line. */
 const TELLING = 1_000_000;
+/** So many segments come in the first quality before another is thought of: sound comes long before a picture that is made. */
+const SETTLED = 2;
+/** A server that took longer than this for an answer was making it, in milliseconds. */
+const MAKING = 100;
 /** Files of the page that are larger than this many bytes show how quick a line is. */
 const LARGE = 50_000;
 
@@ -22,10 +26,18 @@ const LARGE = 50_000;
  * A server that makes a rung more slowly than it plays is another matter: then the rung is left for a while.
  */
 class Adapting extends shaka.abr.SimpleAbrManager {
-  /** @param {(height: number) => void} onLate called with the height, in pixels, that the server cannot keep up with */
-  constructor(onLate) {
+  /**
+   * @param {(height: number) => void} onLate called with the height, in pixels, that the server cannot keep up with
+   * @param {() => void} onSettled called once the first segments after a beginning are there
+   */
+  constructor(onLate, onSettled) {
     super();
     this.onLate = onLate;
+    this.onSettled = onSettled;
+    /** Video segments since the film, or another place in it, was begun. */
+    this.since = 0;
+    /** Whether the last video segment was made while it was waited for. */
+    this.making = false;
     /** When the attempt began whose first bytes were counted. @type {WeakMap<object, number>} */
     this.counted = new WeakMap();
     /** Milliseconds that the server took for an answer. @type {WeakMap<object, number>} */
@@ -62,7 +74,7 @@ class Adapting extends shaka.abr.SimpleAbrManager {
     // What comes at once after the wait is as quick as anything that is still counted.
     const taken = waited ? Math.max(CONFIG.abr.cacheLoadThreshold, milliseconds - waited) : milliseconds;
     if (taken >= CONFIG.abr.cacheLoadThreshold) this.measured += bytes;
-    super.segmentDownloaded(taken, bytes, allowSwitch, request, context);
+    super.segmentDownloaded(taken, bytes, allowSwitch && this.since >= SETTLED, request, context);
   }
 
   /**
@@ -72,6 +84,9 @@ class Adapting extends shaka.abr.SimpleAbrManager {
   judge(waited, context) {
     const { stream, segment } = context ?? {};
     if (stream?.type !== "video" || !segment) return;
+    this.making = waited * 1000 > MAKING;
+    this.since += 1;
+    if (this.since === SETTLED) this.onSettled();
     this.late = waited > segment.getEndTime() - segment.getStartTime() ? this.late + 1 : 0;
     if (this.late < LATE) return;
     this.late = 0;
@@ -80,21 +95,34 @@ class Adapting extends shaka.abr.SimpleAbrManager {
 }
 
 /**
- * Let a player choose its quality so, beginning as the server advises unless the line is known to carry less.
+ * Let a player choose its quality so, beginning as the server advises unless the line is known to carry less. A jump to
+ * where the server makes segments begins with the least quality again: the picture is there soonest.
  * @param {Player} player
+ * @param {HTMLVideoElement} video
  * @param {{height: number, bandwidth: number}} start the server's advice
  * @returns {() => void} ends it, and remembers the line for the next film
  */
-export function adapt(player, start) {
+export function adapt(player, video, start) {
   let resting = 0;
+  let most = Infinity;
   const limit = (/** @type {number} */ height) => player.configure("abr.restrictions.maxHeight", height);
-  const manager = new Adapting((height) => {
-    const lower = player.getVideoTracks().some((track) => (track.height ?? 0) < height);
-    if (!lower) return;
-    clearTimeout(resting);
-    limit(height - 1);
-    resting = setTimeout(() => limit(Infinity), REST);
-  });
+  const heights = () => player.getVideoTracks().map((track) => track.height ?? 0);
+  const manager = new Adapting(
+    (height) => {
+      if (!heights().some((other) => other < height)) return;
+      clearTimeout(resting);
+      most = height - 1;
+      limit(most);
+      resting = setTimeout(() => limit((most = Infinity)), REST);
+    },
+    () => limit(most),
+  );
+  const onSeeking = () => {
+    if (isBuffered(video) || !manager.making) return;
+    manager.since = 0;
+    limit(Math.min(...heights()));
+  };
+  video.addEventListener("seeking", onSeeking);
   player.configure("abrFactory", () => manager);
   player.configure("abr.defaultBandwidthEstimate", Math.min(start.bandwidth, knownLine()));
   player.addEventListener("downloadheadersreceived", (event) => {
@@ -102,9 +130,18 @@ export function adapt(player, start) {
   });
   return () => {
     clearTimeout(resting);
+    video.removeEventListener("seeking", onSeeking);
     const line = player.getStats().estimatedBandwidth;
     if (line > 0 && manager.measured > TELLING) remember(line);
   };
+}
+
+/** @param {HTMLVideoElement} video */
+function isBuffered(video) {
+  for (let n = 0; n < video.buffered.length; n += 1) {
+    if (video.buffered.start(n) <= video.currentTime && video.currentTime < video.buffered.end(n)) return true;
+  }
+  return false;
 }
 
 /** @returns {number} bits a second */

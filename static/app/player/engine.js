@@ -27,7 +27,7 @@ shaka.polyfill.installAll();
 export function openEngine(video, url, original, startAt, start, onFail) {
   const player = new shaka.Player();
   player.configure({ ...CONFIG, preferredAudio: soundPreferences() });
-  const rest = adapt(player, start);
+  const rest = adapt(player, video, start);
   const source = new Source(player, video, url, original, () => {
   });
   const fail = (/** @type {any} */ error) => {
