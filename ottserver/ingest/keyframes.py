@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream as Demuxed
 
 BUDGET_SECONDS = 2.0
-"""A probe may take this much longer to find key frames."""
+"""So much of a processor's time, and at most three times as long, a probe may take to find key frames."""
 _INDEXED = ("mov", "matroska")
-_READ_THROUGH_BYTES = {True: 512 << 20, False: 2 << 30}
+_READ_THROUGH_BYTES = {True: 32 << 20, False: 2 << 30}
 # By whether the container has an index: from this size on it is asked.
 _LEAST_SECONDS = Fraction(1, 2)
 # Key frames that are closer are counted as one: no segment is that short, and in some films every frame is one.
@@ -72,7 +72,9 @@ class KeyFinder:
         self._ticks = ticks
         self._frames = frames
         self._apart = int(_LEAST_SECONDS * rate)
-        self._end = time.monotonic() + BUDGET_SECONDS
+        # On a busy machine the same film should be found to have the same key frames.
+        self._end = time.process_time() + BUDGET_SECONDS
+        self._latest = time.monotonic() + 3 * BUDGET_SECONDS
 
     def find(self, size: int) -> KeyFrames:
         """The key frames of a file of `size` bytes; none when they cannot be found in time."""
@@ -208,7 +210,7 @@ class KeyFinder:
         return packet if packet is not None and packet.size and packet.is_keyframe else None
 
     def _check_time(self) -> None:
-        if time.monotonic() > self._end:
+        if time.process_time() > self._end or time.monotonic() > self._latest:
             raise _Late
 
 
