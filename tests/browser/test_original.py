@@ -146,3 +146,29 @@ def test_browser_is_offered_nothing_that_it_does_not_decode(
             screen.until("window.ottPlayer.getAssetUri().endsWith('/original.mpd')")
             screen.until("document.querySelector('video').ended")
         screen.open("/")
+
+
+def test_subtitles_stay_when_one_changes_to_the_original(
+    theatre: Theatre, open_screen: OpenScreen, ffmpeg: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,000 --> 00:00:20,000\nHello\n")
+    plain = made(ffmpeg, tmp_path / "plain.mp4", 20, *x264(240))
+    film = tmp_path / "worded.mkv"
+    command = (str(ffmpeg), "-v", "error", "-i", str(plain), "-i", str(words), "-map", "0", "-map", "1")
+    subprocess.run([*command, "-c", "copy", "-c:s", "srt", str(film)], check=True, timeout=60)
+    video_id = theatre.add(film, "The Worded Picture")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{video_id}")
+    showing = (
+        "[...document.querySelector('video').textTracks].some((t) => t.kind === 'subtitles' && t.mode === 'showing')"
+    )
+    screen.until("document.querySelector('video track[kind=subtitles]')")
+    screen.plays_beyond(0)
+    screen.page.keyboard.press("c")
+    screen.until(showing)
+    screen.choose_quality("original")
+    screen.until("window.ottPlayer.getAssetUri().endsWith('/original.mpd')")
+    screen.plays_beyond(1)
+    screen.until(showing)

@@ -6,7 +6,6 @@
  * @property {boolean} paused
  * @property {number} speed
  * @property {import("./shaka.js").AudioTrack | undefined} sound
- * @property {import("shaka-player").default.extern.TextTrack | undefined} text
  */
 
 /** Kinds of picture that not every browser decodes: how their names begin, and a modest one of each kind. */
@@ -105,7 +104,8 @@ export class Source {
   }
 
   /**
-   * Go on with the other manifest where the film stands, with the same sound, subtitles and speed.
+   * Go on with the other manifest where the film stands, with the same sound and speed. Subtitles are the element's own and
+   * stay.
    * @param {boolean} original
    */
   async choose(original) {
@@ -134,7 +134,6 @@ export class Source {
       paused: video.paused,
       speed: video.playbackRate,
       sound: player.getAudioTracks().find((track) => track.active),
-      text: player.getTextTracks().find((track) => track.active),
     };
     this.before = before;
     this.isOriginal = original;
@@ -142,11 +141,9 @@ export class Source {
     await this.load(before.at);
     this.before = undefined;
     video.playbackRate = before.speed;
-    const { sound, text } = before;
+    const { sound } = before;
     const sameSound = sound && player.getAudioTracks().find((track) => same(track, sound) && track.channelsCount === sound.channelsCount);
     if (sameSound && !sameSound.active) player.selectAudioTrack(sameSound);
-    const sameText = text && player.getTextTracks().find((track) => same(track, text));
-    if (sameText) player.selectTextTrack(sameText);
     if (!before.paused) await video.play();
   }
 }
