@@ -60,8 +60,8 @@ def tracks(master_url: str) -> dict[str, Track]:
     found = {
         str(variant.stream_info.resolution[1]): track(urljoin(master_url, variant.uri)) for variant in master.playlists
     }
-    sound = next(media for media in master.media if media.type == "AUDIO")
-    return {**found, "audio": track(urljoin(master_url, sound.uri))}
+    sound = next((media for media in master.media if media.type == "AUDIO"), None)
+    return found if sound is None else {**found, "audio": track(urljoin(master_url, sound.uri))}
 
 
 def manifests(master_url: str, dash_url: str) -> list[str]:
