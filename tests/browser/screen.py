@@ -82,12 +82,16 @@ class Screen:
 
     def choose_quality(self, value: str) -> None:
         """Choose in the player's menu: "auto" or a class such as "480"."""
+        self.open_menu("quality")
+        self.page.locator(f"[data-menu=quality] [data-value='{value}']").click()
+
+    def open_menu(self, menu: str) -> None:
+        """Open a line of the player's menu, such as "sound"."""
         self.page.mouse.move(400, 300)
         self.page.mouse.move(420, 320)
-        if not self.item("quality").is_visible():
+        if not self.item(menu).is_visible():
             self.page.locator("media-settings-menu-button").click()
-        self.item("quality").click()
-        self.page.locator(f"[data-menu=quality] [data-value='{value}']").click()
+        self.item(menu).click()
 
     def item(self, menu: str) -> Locator:
         """One line of the player's menu."""

@@ -56,9 +56,18 @@ function read(player) {
     ],
     quality: own ? ORIGINAL : auto ? "auto" : String(height),
     height,
-    sounds: audios.map((track, n) => ({ value: String(n), label: soundName(track) })),
+    sounds: soundChoices(audios),
     sound: String(Math.max(0, audios.findIndex((track) => track.active))),
   };
+}
+
+/** @param {import("./shaka.js").AudioTrack[]} audios @returns {Choice[]} 5.1 beside the stereo of the same sound */
+function soundChoices(audios) {
+  const names = audios.map((track) => soundName(track).replace(/ 5\.1$/, ""));
+  return audios
+    .map((track, n) => ({ value: String(n), label: soundName(track), place: names.indexOf(names[n] ?? "") }))
+    .sort((a, b) => a.place - b.place || Number(a.value) - Number(b.value))
+    .map(({ value, label }) => ({ value, label }));
 }
 
 /** @param {import("./shaka.js").AudioTrack} track @returns {string} "Deutsch" or "Deutsch 5.1" */
