@@ -294,6 +294,18 @@ class Extras:
         return tuple(track for track in self.tracks if track.kind == "text")
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is still to be said of a film that is being encoded ahead of time."""
+
+    seconds_left: float | None = None
+    """Until all of it is made, at the speed measured lately; nothing before anything was measured."""
+    waits_for: str = ""
+    """Why it is not being worked on, in a sentence; nothing while it is."""
+    damaged: tuple[tuple[str, int, str], ...] = ()
+    """Segments that could not be made: rendition, index, reason."""
+
+
 def extra_key(presentation_id: str, name: str) -> str:
     """Blob key of an extra, such as "s0.vtt" or "storyboard/0.jpg"."""
     return f"extras/{presentation_id}/{name}"

@@ -12,6 +12,7 @@ from aiohttp import web
 from ottserver.catalog import answers
 from ottserver.catalog.requests import SourceBody, VideoBody, VideoChange
 from ottserver.errors import NotFound, OttError
+from ottserver.media import Outlook
 from ottserver.web.routing import Access, Call, NoBody, NoQuery, Page, Reply, Route, Routes
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Readiness(Protocol):
         """Segments stored and segments in all, by rendition name; empty for an unknown presentation."""
         ...
 
+    async def outlook(self, presentation_id: str) -> Outlook:
+        """How long it will take, why it waits, and what could not be made."""
+        ...
+
 
 class _Handlers:
     def __init__(self, service: CatalogService, readiness: Readiness) -> None:
@@ -45,7 +50,8 @@ class _Handlers:
         # A complete one has all its segments: there is nothing to ask.
         asked = video.presentation_id is not None and video.status != "complete"
         ready = await self._readiness.readiness(video.presentation_id or "") if asked else {}
-        return answers.admin_video(video, ready)
+        outlook = await self._readiness.outlook(video.presentation_id or "") if asked else Outlook()
+        return answers.admin_video(video, ready, outlook)
 
     async def add(self, call: Call[VideoBody, NoQuery]) -> Reply:
         video = await self._service.add_upload(call.body.upload_id, call.body.details())

@@ -13,8 +13,10 @@ from ottserver.media import Chapter, Purpose
 if TYPE_CHECKING:
     from ottserver.catalog.browsing import Item, Row
     from ottserver.catalog.models import Category, Video
+    from ottserver.media import Outlook
 
 T = TypeVar("T")
+DAMAGED_LIMIT = 20
 
 
 class Listed(BaseModel, Generic[T]):
@@ -135,6 +137,13 @@ class CategoryAnswer(BaseModel):
     count: int
 
 
+class DamagedSegment(BaseModel):
+    """A segment that could not be made, and why."""
+
+    index: int
+    reason: str
+
+
 class RenditionProgress(BaseModel):
     """How many of a rendition's segments are stored."""
 
@@ -143,6 +152,7 @@ class RenditionProgress(BaseModel):
     height: int
     ready: int
     total: int
+    damaged: list[DamagedSegment]
 
 
 class PictureFacts(BaseModel):
@@ -165,6 +175,10 @@ class AdminVideo(Described):
     series: Episode | None
     reason: str | None
     renditions: list[RenditionProgress]
+    seconds_left: float | None
+    """Until all segments are made, as far as it can be told."""
+    waits_for: str | None
+    """Why nothing is being made of it at the moment."""
     size_bytes: int | None
     upload_id: str | None
     created_at: str
@@ -271,7 +285,7 @@ def title_answer(video: Video) -> TitleAnswer:
     return TitleAnswer(title_id=video.id, **dict(metadata(video)))
 
 
-def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
+def admin_video(video: Video, ready: dict[str, tuple[int, int]], outlook: Outlook) -> AdminVideo:
     """The video as administrators see it; `ready` has segments stored and segments in all, by rendition name."""
     renditions = []
     for rendition in video.summary.renditions:
@@ -283,6 +297,11 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
                 height=rendition.height_class,
                 ready=done,
                 total=rendition.segments,
+                damaged=[
+                    DamagedSegment(index=index, reason=reason)
+                    for name, index, reason in outlook.damaged
+                    if name == rendition.name
+                ][:DAMAGED_LIMIT],
             )
         )
     return AdminVideo(
@@ -305,6 +324,8 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]]) -> AdminVideo:
         series=video.details.series,
         reason=video.reason,
         renditions=renditions,
+        seconds_left=outlook.seconds_left,
+        waits_for=outlook.waits_for or None,
         size_bytes=video.size_bytes,
         upload_id=video.upload_id,
         created_at=rfc3339(video.created_at),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections import Counter
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,21 +164,40 @@ def _utf8(path: Path | str) -> str:
 async def _wait(rooms: Rooms, video_id: str, wait: Wait, progress: Progress, task: TaskID) -> Video:
     """Look on until the video is as far as asked, or has failed."""
     enough = ("playable", "complete", "failed") if wait == "playable" else ("complete", "failed")
+    bars: dict[str, TaskID] = {}
+    try:
+        return await _look_on(rooms, video_id, enough, progress, (task, bars))
+    finally:
+        for bar in bars.values():
+            progress.remove_task(bar)
+
+
+async def _look_on(
+    rooms: Rooms, video_id: str, enough: tuple[str, ...], progress: Progress, tasks: tuple[TaskID, dict[str, TaskID]]
+) -> Video:
+    """Show the film's bar, and below it one for each rendition, until the status is `enough`."""
+    task, bars = tasks
     while True:
         video = await rooms.catalog.video(video_id)
         if video.status in enough:
             return video
         total = sum(rendition.segments for rendition in video.summary.renditions)
-        ready = await _stored(rooms, video.presentation_id) if video.presentation_id else 0
+        made = await _stored(rooms, video.presentation_id) if video.presentation_id else Counter()
+        ready = made.total()
         word = "encoding" if total else "examining"
         progress.update(task, description=f"{video.details.title}: {word}", completed=ready, total=total or None)
+        for rendition in video.summary.renditions:
+            if rendition.name not in bars:
+                bars[rendition.name] = progress.add_task(f"  {rendition.name}", total=rendition.segments)
+            progress.update(bars[rendition.name], completed=made[rendition.name])
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _stored(rooms: Rooms, presentation_id: str) -> int:
-    """Segments in the blob store, whichever process makes them."""
+async def _stored(rooms: Rooms, presentation_id: str) -> Counter[str]:
+    """Segments in the blob store by rendition, whichever process makes them."""
     folder = f"presentations/{presentation_id}"
-    return sum([info.key.endswith(".m4s") async for info in rooms.blobs.list(folder)])
+    keys = [info.key async for info in rooms.blobs.list(folder) if info.key.endswith(".m4s")]
+    return Counter(key.split("/")[2] for key in keys)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ottserver.errors import Busy, NoRoom, NotFound
+from ottserver.media import Outlook
+from ottserver.transcode.outlook import Speed, units_of
 from ottserver.transcode.pool import JobFailed
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Scheduler:
         self._titles: list[Title] = []
         self._turns = 0
         self._wake = asyncio.Event()
+        self._speed = Speed()
         self.full = False
         """Whether the work waits for room on the disk."""
 
@@ -87,6 +90,39 @@ class Scheduler:
         if title not in self._titles:
             self._titles.append(title)
             self._wake.set()
+
+    def outlook(self, title: Title) -> Outlook:
+        """How long the title has still to wait and to be worked on, and why it waits."""
+        damaged = tuple((name, index, why) for name, marked in title.damage.items() for index, why in marked.items())
+        if title not in self._titles:
+            return Outlook(damaged=damaged)
+        before = sorted(self._titles, key=_precedence)
+        before = [other for other in before[: before.index(title)] if other is not title]
+        seconds = [self._seconds(other) for other in (*before, title)]
+        known = [one for one in seconds if one is not None]
+        can = self._workers and not self.full and len(known) == len(seconds)
+        return Outlook(
+            seconds_left=sum(known) / self._workers if can else None,
+            waits_for=self._obstacle(title, len(before)),
+            damaged=damaged,
+        )
+
+    def _seconds(self, title: Title) -> float | None:
+        if not title.listed:
+            return None
+        own = title.speed.seconds(title.units_left)
+        return self._speed.seconds(title.units_left) if own is None else own
+
+    def _obstacle(self, title: Title, before: int) -> str:
+        if not self._workers:
+            return "Nothing is encoded ahead of time on this server: it has no background workers."
+        if self.full:
+            return "The disk is full; encoding goes on when there is room."
+        if title.work and self._quiet.is_set():
+            return ""
+        if not self._quiet.is_set():
+            return "What players wait for goes first."
+        return f"{before} film{'s' if before > 1 else ''} before it." if before else ""
 
     def has(self, title: Title) -> bool:
         """Whether the title has work left."""
@@ -185,8 +221,12 @@ class Scheduler:
         return True
 
     async def _segments(self, title: Title, work: Work) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             await self._studio.segments(title, work, "background")
+            units = units_of(title.sizes, dict.fromkeys(work.renditions, work.count))
+            for speed in (self._speed, title.speed):
+                speed.note(units, asyncio.get_running_loop().time() - began)
         except JobFailed as failure:
             for name, index in title.map.fail(work):
                 title.mark(name, index, str(failure))

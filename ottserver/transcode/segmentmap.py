@@ -71,6 +71,12 @@ class SegmentMap:
         """How many segments are neither ready nor given up."""
         return sum(len(states) - states.count(_READY) - states.count(_FAILED) for states in self._states.values())
 
+    def left(self) -> dict[str, int]:
+        """How many segments of each rendition are neither ready nor given up."""
+        return {
+            name: len(states) - states.count(_READY) - states.count(_FAILED) for name, states in self._states.items()
+        }
+
     @property
     def begun(self) -> bool:
         """Whether the first segments of every rendition are made, or being made."""

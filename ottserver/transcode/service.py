@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
-from ottserver.media import Extras, artwork_key, init_key, segment_key, sidecar_key
+from ottserver.media import Extras, Outlook, artwork_key, init_key, segment_key, sidecar_key
 from ottserver.transcode import store
 from ottserver.transcode.checker import Checker
 from ottserver.transcode.demand import Demand
@@ -73,6 +73,7 @@ class TranscodeService:
         self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
+        self._fills = False
 
     @asynccontextmanager
     async def running(self, *, fill: bool = True) -> AsyncIterator[None]:
@@ -80,6 +81,7 @@ class TranscodeService:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.pool.running())
             await stack.enter_async_context(self._demand.running())
+            self._fills = fill
             if fill:
                 await stack.enter_async_context(self._scheduler.running())
                 await self._resume()
@@ -292,6 +294,15 @@ class TranscodeService:
         rungs = title.presentation.video
         there = await asyncio.gather(*(self._studio.has(title, rung.name, rung.index_at(seconds)) for rung in rungs))
         return frozenset(rung.name for rung, has in zip(rungs, there, strict=True) if has or rung.copied)
+
+    async def outlook(self, presentation_id: str) -> Outlook:
+        """How long the film has still to be encoded, why it waits, and what could not be made of it."""
+        title = await self._title(presentation_id)
+        if title is None:
+            return Outlook()
+        if not self._fills and not title.map.complete:
+            return Outlook(waits_for="Another process encodes ahead of time.")
+        return self._scheduler.outlook(title)
 
     async def init(self, presentation_id: str, rendition: str) -> bytes:
         """The init segment of a rendition. Raises `NotFound`, or `Busy` when it is lost and cannot be made again."""

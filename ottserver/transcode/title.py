@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ottserver.transcode import store
 from ottserver.transcode.errands import due
+from ottserver.transcode.outlook import Speed, units_of
 from ottserver.transcode.plan import extras_of, leads
 from ottserver.transcode.segmentmap import SegmentMap
 
@@ -42,6 +43,9 @@ class Title:
     ) -> None:
         """`row` is what the database has of the presentation, `plan` the plan in it."""
         self.presentation = presentation
+        self.sizes = {rendition.name: rendition.width * rendition.height for rendition in presentation.renditions}
+        """Pixels of each rendition's picture; 0 for sound."""
+        self.speed = Speed()
         self.plan = row.plan
         """As JSON, as workers take it."""
         self.source_key = row.source_key
@@ -83,6 +87,11 @@ class Title:
         """A player is at segment `index`."""
         self.map.cursor = index
         self._watched = asyncio.get_running_loop().time()
+
+    @property
+    def units_left(self) -> int:
+        """The work that is left, as `Speed` counts it."""
+        return units_of(self.sizes, self.map.left())
 
     @property
     def watched(self) -> bool:

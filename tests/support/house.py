@@ -30,7 +30,16 @@ from ottserver.ingest.handlers import routes as upload_routes
 from ottserver.ingest.models import ProbeFailed
 from ottserver.ingest.service import IngestLimits, IngestService, Probe, subscribe as subscribe_ingest
 from ottserver.live import LiveFeed
-from ottserver.media import AudioStream, Chapter, Presentation, Rendition, SourceReport, SubtitleStream, VideoStream
+from ottserver.media import (
+    AudioStream,
+    Chapter,
+    Outlook,
+    Presentation,
+    Rendition,
+    SourceReport,
+    SubtitleStream,
+    VideoStream,
+)
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
@@ -228,6 +237,10 @@ class _Others:
 
     async def readiness(self, presentation_id: str) -> dict[str, tuple[int, int]]:
         return self.ready.get(presentation_id, {})
+
+    async def outlook(self, presentation_id: str) -> Outlook:
+        waits = "1 film before it." if presentation_id in self.ready else ""
+        return Outlook(seconds_left=90.5, waits_for=waits, damaged=(("v480", 1, "it crashed"),))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from ottserver.errors import Busy, NotFound
 from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationPlayable, SourceRemoved
-from ottserver.media import init_key, segment_key
+from ottserver.media import Outlook, init_key, segment_key
 from tests.transcode.clips import numbers_in
 from tests.transcode.room import BLOB_KEY, SOURCE_ID
 
@@ -319,3 +319,26 @@ async def test_film_whose_last_segments_players_had_made_is_complete_for_several
                 await opened.service.segment(presentation.id, rendition.name, index)
     async with room.open(fill=True, background_workers=2) as opened, asyncio.timeout(20):
         assert await opened.fact(PresentationComplete) == PresentationComplete(SOURCE_ID, presentation.id)
+
+
+async def test_outlook_has_an_estimate_once_something_was_measured_and_says_why_a_film_waits(room: Room) -> None:
+    async with room.open(fill=True, background_workers=0) as opened:
+        presentation = await planned(room, opened)
+        outlook = await opened.service.outlook(presentation.id)
+        assert outlook.seconds_left is None
+        assert "no background workers" in outlook.waits_for
+    async with room.open(fill=True) as opened:
+        estimates = []
+        while len(counts := {await ready_in(opened, presentation.id)} - {8}) == 1:
+            estimates.append(((await opened.service.outlook(presentation.id)).seconds_left, counts))
+            await asyncio.sleep(0.02)
+        assert estimates[0][0] is None
+        known = [seconds for seconds, _ in estimates if seconds is not None]
+        assert known
+        assert all(0 <= seconds < 60 for seconds in known)
+        await opened.fact(PresentationComplete)
+        assert await opened.service.outlook("0" * 32) == Outlook()
+
+
+async def ready_in(opened: OpenRoom, presentation_id: str) -> int:
+    return sum(ready for ready, _ in (await opened.service.readiness(presentation_id)).values())

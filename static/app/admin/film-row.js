@@ -1,6 +1,6 @@
 import { html } from "htm/preact";
 import { useRef } from "preact/hooks";
-import { length, size } from "../format.js";
+import { length, size, timeLeft } from "../format.js";
 import { Icon } from "../ui/icon.js";
 import { Still } from "../ui/still.js";
 import { say } from "../ui/toast.js";
@@ -22,7 +22,8 @@ function madeOf({ renditions }) {
 function stateOf(film) {
   if (film.status !== "playable") return STATES[film.status];
   if (madeOf(film) === 1) return "Playable, finishing";
-  return `${STATES.playable} · ${Math.floor(madeOf(film) * 100)} %`;
+  const left = film.seconds_left === null ? "" : timeLeft(film.seconds_left);
+  return [STATES.playable, `${Math.floor(madeOf(film) * 100)} %`, left].filter(Boolean).join(" · ");
 }
 
 /**
@@ -39,6 +40,7 @@ export function FilmRow({ film, onEdit, onWords, onDelete }) {
         <h3><a href="/title/${film.video_id}">${film.title}</a></h3>
         <p class="film-facts"><span class="state ${film.status}">${film.status === "probing" && html`<span class="spinner"></span>`}${stateOf(film)}</span>${facts && html` <span>${facts}</span>`}</p>
         ${film.reason && html`<p class="wrong">${film.reason}</p>`}
+        ${film.status === "playable" && film.waits_for && html`<p class="film-waits">${film.waits_for}</p>`}
         ${film.status === "playable" && html`<${Rungs} film=${film} />`}
       </div>
       <div class="row-buttons">

@@ -36,6 +36,7 @@ function Bars({ film, audio }) {
             label=${`${called(rendition)} of ${film.title}`}
             class=${rendition.ready === rendition.total ? "done" : ""}
           />
+          ${rendition.damaged.length > 0 && html`<span class="wrong" title=${rendition.damaged[0]?.reason}>${rendition.damaged.length} damaged</span>`}
         </li>
       `)}
     </ul>

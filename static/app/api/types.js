@@ -33,11 +33,12 @@
  * @typedef {{plans: Plan[], billing: boolean, for_sale: boolean}} Plans
  * @typedef {{plan_id: string | null, status: string, end_date?: string | null, is_active: boolean}} Subscription
  *
- * @typedef {{name: string, height: number, ready: number, total: number}} RenditionProgress
+ * @typedef {{name: string, height: number, ready: number, total: number,
+ *   damaged: {index: number, reason: string}[]}} RenditionProgress
  * @typedef {{number: number, poster_url: string, backdrop_url: string}} PictureFacts
  * @typedef {{video_id: string, title: string, status: FilmStatus, reason: string | null, duration_seconds: number | null,
  *   pictures: PictureFacts[], poster: number | null, backdrop: number | null, chosen: string[],
- *   thumbnail_url: string | null, renditions: RenditionProgress[], created_at: string, size_bytes: number | null}} AdminFilm
+ *   thumbnail_url: string | null, renditions: RenditionProgress[], seconds_left: number | null, waits_for: string | null, created_at: string, size_bytes: number | null}} AdminFilm
  */
 
 /**
