@@ -151,7 +151,8 @@ def test_no_kill_leaves_a_wrong_segment(
 ) -> None:
     dice = random.Random(SEED)
     source = write(FILM, tmp_path)
-    server = start_server("--config", str(lowest_rung), data=None, **FAST)
+    env = {**FAST, "OTT_ACCOUNTS_ACCESS_TOKEN_SECONDS": "86400"}
+    server = start_server("--config", str(lowest_rung), data=None, **env)
     owner = new_owner(server)
     killed = films = judged = 0
     while killed < kills:
