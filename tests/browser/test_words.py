@@ -101,6 +101,8 @@ def test_shaka_reads_the_subtitles_of_both_manifests_at_their_times(
     assert sorted(language for language, _, _ in found["listed"]) == ["en", "en"]
     assert {forced for _, _, forced in found["listed"]} == {False, True}
     assert found["cues"][:2] == [[1, 4], [5, 9.5]]
+    # The page's own tracks outlive a change of the manifest.
+    assert screen.ask("document.querySelectorAll('video track[data-name]').length") == 2
 
 
 def test_chapters_are_marked_listed_and_jumped_to(theatre: Theatre, open_screen: OpenScreen, film: str) -> None:

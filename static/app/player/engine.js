@@ -28,8 +28,7 @@ export function openEngine(video, url, original, startAt, start, onFail) {
   const player = new shaka.Player();
   player.configure({ ...CONFIG, preferredAudio: soundPreferences() });
   const rest = adapt(player, video, start);
-  const source = new Source(player, video, url, original, () => {
-  });
+  const source = new Source(player, video, url, original);
   const fail = (/** @type {any} */ error) => {
     const failure = explain(error);
     // What the browser said that it decodes, and does not, is no reason to end: the ladder is for every browser.

@@ -75,14 +75,12 @@ export class Source {
    * @param {HTMLVideoElement} video
    * @param {string} ladder address of its manifest
    * @param {Original | undefined} original
-   * @param {() => void} onLoad called whenever a manifest has been loaded
    */
-  constructor(player, video, ladder, original, onLoad) {
+  constructor(player, video, ladder, original) {
     this.player = player;
     this.video = video;
     this.ladder = ladder;
     this.original = original;
-    this.onLoad = onLoad;
     /** Whether the original is what plays. */
     this.isOriginal = Boolean(original) && wanted();
     /** Seconds at which a manifest was last loaded. */
@@ -100,7 +98,6 @@ export class Source {
   async load(at) {
     this.at = at;
     await this.player.load(this.isOriginal && this.original ? this.original.url : this.ladder, at);
-    this.onLoad();
   }
 
   /**
