@@ -204,8 +204,6 @@ def _mended(source: Source, path: Path) -> bytes | None:
     if source.mend == "no idx1":
         at = data.rindex(b"idx1")
         data[at : at + 4] = b"JUNK"
-    if source.mend == "cut tail":
-        del data[len(data) * 3 // 4 + 77 :]
     return bytes(data)
 
 

@@ -160,7 +160,6 @@ MATRIX = (
     Source("words.webm", codec="libvpx-vp9", options=VP9, sounds=(Sound("libopus"),), subtitles="webvtt"),
     Source("chapters.mkv", sounds=STEREO, chapters=3, fast=True),
     Source("chapters.mp4", sounds=STEREO, chapters=2),
-    Source("cover.mkv", sounds=STEREO, mend="cover", fast=True),
     # Structures
     Source("one.mp4", seconds=F(1, 25), fast=True),
     Source("one.mkv", seconds=F(1, 25), sounds=STEREO),

@@ -60,7 +60,7 @@ class Source:
     muxer: Options = ()
     subtitles: str = ""
     chapters: int = 0
-    mend: Literal["", "no cues", "no idx1", "cover", "cut tail"] = ""
+    mend: Literal["", "no cues", "no idx1"] = ""
     """What is done to the finished file."""
     loops: int = 1
     """How often the packets are repeated, without encoding them again."""
