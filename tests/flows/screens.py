@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAYER_SECONDS = 60.0
+
+_PICTURES = re.compile(r'#EXT-X-IMAGE-STREAM-INF:.*\n|<AdaptationSet [^>]*contentType="image".*?</AdaptationSet>')
 
 
 def fetch(url: str, *, method: str = "GET", **headers: str) -> requests.Response:
@@ -65,10 +68,14 @@ def tracks(master_url: str) -> dict[str, Track]:
 
 
 def manifests(master_url: str, dash_url: str) -> list[str]:
-    """All that tells a player what there is: master playlist, media playlists, MPD."""
+    """All that tells a player what there is: master playlist, media playlists, MPD.
+
+    Without the pictures for the seek bar: they are listed when they are made.
+    """
     master = m3u8.loads(text(master_url))
     inside = [playlist.uri for playlist in master.playlists] + [media.uri for media in master.media]
-    return [text(url) for url in (master_url, *(urljoin(master_url, uri) for uri in inside), dash_url)]
+    texts = [text(url) for url in (master_url, *(urljoin(master_url, uri) for uri in inside), dash_url)]
+    return [_PICTURES.sub("", one) for one in texts]
 
 
 def decoded_frames(chosen: Track) -> int:

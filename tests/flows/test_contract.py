@@ -15,7 +15,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.flows.conftest import LOWEST_RUNG
-from tests.flows.people import FAST, Person, new_owner
+from tests.flows.people import FAST, Person, eventually, new_owner
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -99,13 +99,19 @@ def test_every_route_answers_as_the_document_says(stage: Stage, subtests: pytest
     assert len(walked) > 40
     for operation in walked:
         with subtests.test(msg=operation.label):
-            # A session of its own, because one of the routes ends it.
-            walk(operation, stage.owner.sign_in())
+            # A session of its own, because one of the routes ends it; and ended, because one account has only so many.
+            caller = stage.owner.sign_in()
+            walk(operation, caller)
+            requests.post(f"{stage.url}/api/v1/logout", headers=caller.headers, timeout=30)
     assert stage.owner.get("me")["role"] == "owner"
 
 
 def test_reading_what_is_there_answers_as_the_document_says(stage: Stage, subtests: pytest.Subtests) -> None:
+    eventually(lambda: stage.owner.get(f"play/{stage.video_id}")["thumbnails_url"])
     play = stage.owner.get(f"play/{stage.video_id}")
+    # The scene has no subtitles, and nothing of it is copied.
+    lacking: tuple[str, ...] = () if play["subtitles"] else ("subtitles.vtt",)
+    lacking += () if play.get("original") else ("original.m3u8", "original.mpd")
     picture = stage.owner.get("home")["rows"][0]["items"][0]["thumbnail_url"].split("/")
     ticket, presentation = play["manifest_url"].split("/")[2], picture[-2]
     names = {
@@ -128,7 +134,7 @@ def test_reading_what_is_there_answers_as_the_document_says(stage: Stage, subtes
         with subtests.test(msg=operation.label):
             case = operation.Case(path_parameters=parameters)
             answer = case.call(headers=stage.owner.headers, timeout=30)
-            assert answer.status_code == 200
+            assert answer.status_code == (404 if operation.path.endswith(lacking) else 200)
             case.validate_response(answer)
 
 

@@ -82,7 +82,8 @@ def test_seams_are_as_good_as_the_middle_of_segments(name: str, tmp_path: Path) 
         signal_to_noise(*(part[:, at - 20_000 - 1536 : at - 20_000 + 1536] for part in (samples, wanted)))
         for at in bounds[1:-1]
     ]
-    assert min(seams) > min(middles) - 3
+    # Beyond 60 dB nobody hears a difference, and chance decides.
+    assert min(seams) > min(*middles, 60.0) - 3
     assert min(seams) > 25
 
 
