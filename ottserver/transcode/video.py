@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ottserver.transcode.picture import Converter
 
 _TIGHTER, _TRIES = 0.7, 5
-_LOOK_AHEAD = 20
+_LOOK_AHEAD, _SHORT_LOOK_AHEAD = 20, 10
+_SMALL = 1280 * 720
 _BLACK = {0: 16, 1: 128, 2: 128}
 _INIT_FRAMES = 3
 
@@ -70,8 +71,8 @@ class RungEncoder:
             "g": "9999",
             "keyint_min": "1",
             "sc_threshold": "0",
-            # Twice the preset's: 2 % fewer bits at equal XPSNR for no more time.
-            "rc-lookahead": str(_LOOK_AHEAD),
+            # Twice the preset's where that takes little memory: 2 % fewer bits at equal XPSNR for no more time.
+            "rc-lookahead": str(_LOOK_AHEAD if rung.width * rung.height <= _SMALL else _SHORT_LOOK_AHEAD),
             "forced-idr": "1",
             "bf": "3",
             "b-pyramid": "normal",
@@ -164,13 +165,26 @@ def video_segments(
     pictures = on_grid(numbered_frames(path, video, grid, starts[0], threads), starts[0], starts[-1])
     for index, (start, end) in enumerate(pairwise(starts), start=first):
         leash.reach(index)
-        encoders = [RungEncoder(rung, grid, start, threads=threads) for rung in rungs]
-        _encode(encoders, plan, itertools.islice(pictures, end - start), threads, leash)
-        for rung, encoder in zip(rungs, encoders, strict=True):
-            init, media, _ = encoder.finish()
+        for rung, (init, media) in zip(
+            rungs, _segment(plan, rungs, start, itertools.islice(pictures, end - start), threads, leash), strict=True
+        ):
             if _too_large(media, rung, grid, index):
-                init, media = _smaller(path, plan, rung, index, threads, leash)
+                init, media = _smaller(path, plan, rung, index, threads, leash)  # noqa: PLW2901 - the same segment
             yield Made(rung.name, index, init, media)
+
+
+def _segment(
+    plan: EncodingPlan,
+    rungs: Sequence[Rung],
+    start: int,
+    pictures: Iterable[tuple[int, VideoFrame | None]],
+    threads: int,
+    leash: Unbound,
+) -> list[tuple[bytes, bytes]]:
+    """Init and media segment of every rung; their encoders, which hold most of a worker's memory, are gone by then."""
+    encoders = [RungEncoder(rung, grid_of(plan), start, threads=threads) for rung in rungs]
+    _encode(encoders, plan, pictures, threads, leash)
+    return [encoder.finish()[:2] for encoder in encoders]
 
 
 def _encode(
