@@ -71,8 +71,7 @@ class RungEncoder:
             "g": "9999",
             "keyint_min": "1",
             "sc_threshold": "0",
-            # Twice the preset's where that takes little memory: 2 % fewer bits at equal XPSNR for no more time.
-            "rc-lookahead": str(_LOOK_AHEAD if rung.width * rung.height <= _SMALL else _SHORT_LOOK_AHEAD),
+            "rc-lookahead": str(look_ahead(rung)),
             "forced-idr": "1",
             "bf": "3",
             "b-pyramid": "normal",
@@ -113,6 +112,14 @@ class RungEncoder:
             packet.duration = self._grid.frame_ticks
             self._next += 1
             self._fragment.add(packet)
+
+
+def look_ahead(rung: Rung) -> int:
+    """Frames that x264 looks ahead.
+
+    Twice the preset's where that takes little memory: 2 % fewer bits at equal XPSNR for no more time.
+    """
+    return _LOOK_AHEAD if rung.width * rung.height <= _SMALL else _SHORT_LOOK_AHEAD
 
 
 def on_grid(frames: Iterator[Numbered], first: int, end: int) -> Iterator[tuple[int, VideoFrame | None]]:

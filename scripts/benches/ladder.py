@@ -27,7 +27,7 @@ from ottserver.ingest.probe import probe
 from ottserver.settings import load
 from ottserver.transcode.audio import audio_segments
 from ottserver.transcode.plan import grid_of, make_plan
-from ottserver.transcode.video import video_segments
+from ottserver.transcode.video import look_ahead, video_segments
 from scripts.benches._films import FILM, closed, ffmpeg, looped
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ Function = tuple[str, int, str]
 Entry = tuple[int, int, float, float, dict[Function, tuple[int, int, float, float]]]
 """Calls, own seconds as the third, and callers."""
 
-LOOK_AHEAD = 20
-"""As in `ottserver.transcode.video`."""
 PARTS = {
     "decode.py": "decode",
     "sourcefile.py": "decode",
@@ -86,7 +84,14 @@ def one_command(film: Path, folder: Path, plan: EncodingPlan) -> float:
     for rung in plan.rungs:
         filters.append(f"[s{rung.name}]scale={rung.width}:{rung.height}:flags=bicubic[{rung.name}]")
         outputs += ["-map", f"[{rung.name}]", "-c:v", "libx264", "-preset", rung.preset, "-crf", f"{rung.crf:g}"]
-        outputs += ["-maxrate", str(rung.maxrate), "-bufsize", str(rung.bufsize), "-rc-lookahead", str(LOOK_AHEAD)]
+        outputs += [
+            "-maxrate",
+            str(rung.maxrate),
+            "-bufsize",
+            str(rung.bufsize),
+            "-rc-lookahead",
+            str(look_ahead(rung)),
+        ]
         outputs += ["-profile:v", "high", "-bf", "3", "-g", "9999", "-sc_threshold", "0", "-flags", "+cgop"]
         outputs += ["-forced-idr", "1", "-force_key_frames", f"expr:gte(t,n_forced*{seconds})"]
         outputs += _segments(folder / rung.name, seconds)

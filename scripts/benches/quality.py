@@ -28,6 +28,7 @@ from ottserver.settings import load
 from ottserver.transcode.decode import numbered_frames
 from ottserver.transcode.picture import converter
 from ottserver.transcode.plan import grid_of, make_plan
+from ottserver.transcode.video import look_ahead
 from scripts.benches._films import FILM
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ Curve = list[tuple[float, float]]
 """Bits a second and XPSNR in dB, one pair for each CRF."""
 SEGMENT_SECONDS = 2
 THREADS = 2
-LOOK_AHEAD = 20
-"""As in `ottserver.transcode.video`."""
 PLANES = {"y": 6, "u": 1, "v": 1}
 POINTS = 200
 
@@ -96,7 +95,7 @@ def _encoder(frame: VideoFrame, rate: Fraction, rung: Rung, way: Way, crf: float
     given = {name: value for name, value in way.options if name != "beyond"}
     size = round(float(given.pop("bufsize", rung.bufsize / rung.maxrate)) * rung.maxrate)
     options = {"preset": rung.preset, "crf": f"{crf:g}", "maxrate": str(rung.maxrate), "bufsize": str(size), "bf": "3"}
-    options |= {"profile": "high", "rc-lookahead": str(LOOK_AHEAD), "flags": "+cgop", "threads": str(THREADS)}
+    options |= {"profile": "high", "rc-lookahead": str(look_ahead(rung)), "flags": "+cgop", "threads": str(THREADS)}
     if way.keys:
         options |= {"g": "9999", "keyint_min": "1", "sc_threshold": "0", "forced-idr": "1"}
     if (full := given.pop("vbv-init", None)) is not None:
