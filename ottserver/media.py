@@ -69,6 +69,18 @@ class VideoStream:
 
 
 @dataclass(frozen=True, slots=True)
+class AacPackets:
+    """How a track's AAC packets lie that can be played as they are: plain AAC-LC, one after another."""
+
+    phase: int
+    """Where packets begin, in samples from the film's first picture, modulo the 1024 of a packet."""
+    bitrate: int
+    """Bits a second, on average over the places that were looked at."""
+    peak: int
+    """Bits a second that hardly any stretch of it exceeds."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioStream:
     """One audio track."""
 
@@ -87,6 +99,8 @@ class AudioStream:
     positions: tuple[str, ...] = ()
     """Where each channel sounds from, in FFmpeg's names such as "FL" and "LFE"; "" where nothing says so."""
     purpose: Purpose = ""
+    aac: AacPackets | None = None
+    """Set where the track's packets can be copied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ottserver.backends.ffmpeg.bitstream import codecs_of
 from ottserver.backends.ffmpeg.child import confine, take_stdout
 from ottserver.backends.ffmpeg.sourcefile import open_source
 from ottserver.ingest import colour
+from ottserver.ingest.aac import with_packets
 from ottserver.ingest.cadence import grid_rate, rational
 from ottserver.ingest.keyframes import KeyFinder
 from ottserver.ingest.models import ProbeFailed
@@ -140,7 +141,7 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
         size_bytes=size,
         duration_seconds=float(frames / rate),
         video=video,
-        audio=audio_streams(container),
+        audio=with_packets(path, container.format.name, audio_streams(container), origin * time_base, frames / rate),
         subtitles=subtitle_streams(container),
         chapters=chapters(container, origin * time_base, frames / rate),
         title=container.metadata.get("title", "").strip()[:500],

@@ -19,7 +19,7 @@ from ottserver.transcode.limiter import REACH, limited
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import Fragment
 from ottserver.transcode.pcm import Pcm
-from ottserver.transcode.plan import audio_bandwidth, grid_of
+from ottserver.transcode.plan import audio_bandwidth, audio_boundaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def audio_segments(
 
     Raises `av.error.FFmpegError` or `OSError` when the source cannot be read at all.
     """
-    bounds = grid_of(plan).audio_boundaries(track.sample_rate)
+    bounds = audio_boundaries(plan, track)
     base, last = bounds[first] - PRE_ROLL * AAC_FRAME, bounds[first + count] + _POST_ROLL * AAC_FRAME
     samples = limited(Pcm(path, plan, track).read(base - REACH, last + REACH))
     for index in range(first, first + count):

@@ -76,13 +76,16 @@ class Grid:
         """Start of every segment and the film's end, in ticks of `timescale`."""
         return tuple(start * self.frame_ticks for start in self.starts)
 
-    def audio_boundaries(self, sample_rate: int) -> tuple[int, ...]:
-        """The same in samples: multiples of an AAC frame, at most half of one away from the picture's boundary."""
+    def audio_boundaries(self, sample_rate: int, phase: int = 0) -> tuple[int, ...]:
+        """The same in samples: `phase` and whole AAC frames, at most half of one away from the picture's boundary.
+
+        The first is `phase` itself, which is less than a frame: nothing begins before the film.
+        """
         per_frame = Fraction(sample_rate) / self.rate / AAC_FRAME
-        bounds = [nearest(start * per_frame) for start in self.starts]
+        bounds = [max(0, nearest(start * per_frame - Fraction(phase, AAC_FRAME))) for start in self.starts]
         # A film shorter than one AAC frame still has one.
         bounds[-1] = max(bounds[-1], bounds[-2] + 1)
-        return tuple(bound * AAC_FRAME for bound in bounds)
+        return tuple(phase + bound * AAC_FRAME for bound in bounds)
 
     def frame_at(self, ticks: int, origin: int, time_base: Fraction) -> int:
         """Frame number that a source timestamp falls on, counted from `origin`; negative before it."""

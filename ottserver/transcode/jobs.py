@@ -46,7 +46,7 @@ def init_job(plan_json: str, path: str) -> Job:
 
 
 def slice_job(plan_json: str, path: str, copy: str, index: int) -> Job:
-    """Cut segment `index` of a copy; its item is about the same as those of `video_job`."""
+    """Cut segment `index` of a copy or a copied track; its item is about the same as those of `video_job`."""
     return Job("slice", {"plan": plan_json, "path": path, "copy": copy, "index": index})
 
 

@@ -90,6 +90,12 @@ class Track:
     default: bool
     channels: int = 2
     purpose: Purpose = ""
+    copied: bool = False
+    """Whether it is the source's own packets; then the bit rate is theirs, or more."""
+    phase: int = 0
+    """Samples from the film's first picture to the first packet, less than a packet has."""
+    peak: int = 0
+    """For a copy: bits a second that no segment exceeds, boxes not included; a segment that would is encoded."""
     beside: str = ""
     """Name of the stereo rendition of the same sound; nothing for that one itself."""
 
@@ -106,6 +112,11 @@ class EncodingPlan:
     """First frames of segments, where the source's key frames decide them instead of `segment_seconds`."""
     copies: tuple[Copy, ...] = ()
     """Renditions that are cut from the source's own packets."""
+
+    @property
+    def copied(self) -> bool:
+        """Whether some rendition is the source's own packets: then its init segment comes from the source."""
+        return bool(self.copies) or any(track.copied for track in self.tracks)
 
     def rung(self, name: str) -> Rung:
         """The rung of that name; raises `KeyError`."""

@@ -46,7 +46,7 @@ def make_plan(report: SourceReport, settings: EncoderSettings, *, copy: bool = T
         report=report,
         segment_seconds=settings.segment_seconds,
         rungs=own.rungs,
-        tracks=tracks(report.audio, settings),
+        tracks=tracks(report.audio, settings, copy=copy),
         cuts=own.cuts,
         copies=own.copies,
     )
@@ -60,6 +60,11 @@ def _grid(rate: str, frames: int, segment_seconds: tuple[float, ...], cuts: tupl
 def grid_of(plan: EncodingPlan) -> Grid:
     """The plan's grid of segments."""
     return _grid(plan.report.video.frame_rate, plan.report.video.frames, plan.segment_seconds, plan.cuts)
+
+
+def audio_boundaries(plan: EncodingPlan, track: Track) -> tuple[int, ...]:
+    """Start of every segment of the track and its end, in samples from the film's first picture."""
+    return grid_of(plan).audio_boundaries(track.sample_rate, track.phase)
 
 
 def extras_of(text: str | None) -> Extras:
@@ -125,7 +130,8 @@ def video_bandwidth(rung: Rung, grid: Grid) -> int:
 
 def audio_bandwidth(track: Track) -> int:
     """Bits a second that no segment of the track exceeds, boxes included."""
-    return round(_AUDIO_PEAK * track.bitrate + 8 * _BYTES_PER_SAMPLE_ENTRY * track.sample_rate / AAC_FRAME + 2048)
+    peak = track.peak if track.copied else _AUDIO_PEAK * track.bitrate
+    return round(peak + 8 * _BYTES_PER_SAMPLE_ENTRY * track.sample_rate / AAC_FRAME + 2048)
 
 
 def _video(rung: Rung, grid: Grid, codecs: str) -> Rendition:
@@ -171,7 +177,7 @@ def _audio(track: Track, grid: Grid, codecs: str) -> Rendition:
         bandwidth=audio_bandwidth(track),
         average_bandwidth=track.bitrate,
         timescale=track.sample_rate,
-        boundaries=grid.audio_boundaries(track.sample_rate),
+        boundaries=grid.audio_boundaries(track.sample_rate, track.phase),
         sample_rate=track.sample_rate,
         channels=track.channels,
         language=track.language,
@@ -179,4 +185,5 @@ def _audio(track: Track, grid: Grid, codecs: str) -> Rendition:
         default=track.default,
         purpose=track.purpose,
         beside=track.beside,
+        copied=track.copied,
     )

@@ -114,7 +114,7 @@ class TranscodeService:
             try:
                 stored = await self._planned(plan, identity, fact)
             except JobFailed as failure:
-                if copy and plan.copies:
+                if copy and plan.copied:
                     _log.warning("source %s cannot be played as it is and is encoded: %s", fact.source_id, failure)
                     await self._plan(fact, copy=False)
                     return
@@ -129,7 +129,7 @@ class TranscodeService:
 
     async def _planned(self, plan: EncodingPlan, identity: str, fact: SourceReady) -> Stored:
         text = PLAN.dump_json(plan).decode()
-        items = await self._studio.inits(text, fact.blob_key if plan.copies else "")
+        items = await self._studio.inits(text, fact.blob_key if plan.copied else "")
         await self._studio.publish_inits(identity, items)
         inits = {name: InitSegment(name, item.about["codecs"], item.data) for name, item in items.items()}
         presentation = present(plan, identity=identity, source_id=fact.source_id, inits=inits)

@@ -171,7 +171,7 @@ class Studio:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
         if item.about["init"] != title.inits[rendition]:
-            message = "the source describes its pictures otherwise here than at its beginning"
+            message = "the source describes the rendition otherwise here than at its beginning"
             raise JobFailed(message)
         return item.data
 

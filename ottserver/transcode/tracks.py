@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ottserver.languages import language_tag, own_name
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 _AAC_RATES = frozenset({48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
 _SURROUND = 6
+_MOST = {2: 400_000, 6: 800_000}
+# Bits a second up to which a source's own AAC is worth sending, by channels.
+_LATEST_SECONDS = Fraction(15, 1000)
+# So long after the picture a copy may begin: players that go by the playlist alone play it so much early.
+_PEAK = Fraction(5, 4)
 _BITS_PER_SAMPLE = 2.5
 # AAC-LC has no use for more in a channel, and 8 kHz cannot carry 128 kbit/s at all.
 _PURPOSES = {"": "", "commentary": "Commentary", "description": "Audio description", "clear": "Clear dialogue"}
@@ -27,8 +33,11 @@ _TECHNICAL = re.compile(
 )
 
 
-def tracks(streams: Sequence[AudioStream], settings: EncoderSettings) -> tuple[Track, ...]:
-    """The tracks to make, the default one first: "a0", "a1" … in stereo, then "a0s" … in 5.1."""
+def tracks(streams: Sequence[AudioStream], settings: EncoderSettings, *, copy: bool = True) -> tuple[Track, ...]:
+    """The tracks to make, the default one first: "a0", "a1" … in stereo, then "a0s" … in 5.1.
+
+    With `copy`, AAC of the source takes the place of what would be encoded, where it is not needlessly large.
+    """
     ordered = sorted(streams, key=lambda stream: not stream.default)
     labels = _labels(ordered)
     stereo = [
@@ -47,7 +56,20 @@ def tracks(streams: Sequence[AudioStream], settings: EncoderSettings) -> tuple[T
         for track, stream in zip(stereo, ordered, strict=True)
         if has_surround(stream)
     ]
-    return (*stereo, *surround)
+    found = {stream.index: stream for stream in streams}
+    made = (*stereo, *surround)
+    return tuple(_copied(track, found[track.stream]) for track in made) if copy else made
+
+
+def _copied(track: Track, stream: AudioStream) -> Track:
+    aac = stream.aac
+    if aac is None or stream.channels != track.channels or aac.bitrate > _MOST[track.channels]:
+        return track
+    if aac.phase > _LATEST_SECONDS * track.sample_rate:
+        return track
+    # Never less than encoded sound has: the places that were looked at may have been the quiet ones.
+    bitrate, peak = max(aac.bitrate, track.bitrate), max(aac.peak, round(_PEAK * track.bitrate))
+    return replace(track, copied=True, phase=aac.phase, bitrate=bitrate, peak=peak)
 
 
 def has_surround(stream: AudioStream) -> bool:

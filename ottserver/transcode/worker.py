@@ -18,6 +18,7 @@ from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.slicing import copied_segment, copy_init
+from ottserver.transcode.soundslice import copied_sound, sound_init
 from ottserver.transcode.storyboard import storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.verify import verified
@@ -63,7 +64,8 @@ def _init(task: Task) -> Made:
     plan = task.plan
     copied = (copy_init(task.path, plan, copy) for copy in plan.copies)
     encoded = (video_init(plan, rung) for rung in plan.rungs)
-    for init in (*encoded, *copied, *(audio_init(track) for track in plan.tracks)):
+    sound = (sound_init(task.path, plan, track) if track.copied else audio_init(track) for track in plan.tracks)
+    for init in (*encoded, *copied, *sound):
         yield {"rendition": init.rendition, "codecs": init.codecs}, init.data
 
 
@@ -77,9 +79,12 @@ def _video(task: Task) -> Made:
 
 
 def _slice(task: Task) -> Made:
-    copy, index = task.plan.copy(task.job["copy"]), task.job["index"]
-    init, media = copied_segment(task.path, task.plan, copy, index)
-    yield {"rendition": copy.name, "index": index, "init": digest(init)}, media
+    plan, name, index = task.plan, task.job["copy"], task.job["index"]
+    if any(track.name == name for track in plan.tracks):
+        init, media = copied_sound(task.path, plan, plan.track(name), index)
+    else:
+        init, media = copied_segment(task.path, plan, plan.copy(name), index)
+    yield {"rendition": name, "index": index, "init": digest(init)}, media
 
 
 def _audio(task: Task) -> Made:

@@ -96,7 +96,8 @@ def one_command(film: Path, folder: Path, plan: EncodingPlan) -> float:
         outputs += ["-forced-idr", "1", "-force_key_frames", f"expr:gte(t,n_forced*{seconds})"]
         outputs += _segments(folder / rung.name, seconds)
     for track in plan.tracks:
-        outputs += ["-map", f"0:{track.stream}", "-c:a", "aac", "-ac", str(track.channels), "-b:a", str(track.bitrate)]
+        made = ["copy"] if track.copied else ["aac", "-ac", str(track.channels), "-b:a", str(track.bitrate)]
+        outputs += ["-map", f"0:{track.stream}", "-c:a", *made]
         outputs += _segments(folder / track.name, seconds)
     begun = time.perf_counter()
     ffmpeg("-i", film, "-filter_complex", ";".join(filters), *outputs)
@@ -149,7 +150,7 @@ def parts(film: Path, plan: EncodingPlan) -> dict[str, float]:
     profile.enable()
     for _ in video_segments(film, plan, plan.rungs, 0, count=grid.segments, threads=1):
         pass
-    for track in plan.tracks:
+    for track in (track for track in plan.tracks if not track.copied):
         for _ in audio_segments(film, plan, track, 0, grid.segments):
             pass
     profile.disable()

@@ -39,3 +39,20 @@ def test_sound_is_stereo_until_another_is_chosen_which_is_remembered(
     screen.open(f"/watch/{video_id}?from=1")
     screen.plays_beyond(1)
     assert screen.ask(ACTIVE) == [["de", 6]]
+
+
+def test_copied_sound_plays_where_it_was_from_the_start_and_after_a_seek(
+    theatre: Theatre, open_screen: OpenScreen, tmp_path: Path
+) -> None:
+    film = write(Clip("later.mp4", seconds=20, sounds=(Sound(starts=0.014),)), tmp_path)
+    video_id = theatre.add(film, "The Picture with Its Own Sound")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{video_id}")
+    screen.plays_beyond(1)
+    # Fourteen milliseconds, which is not where encoded sound begins.
+    assert 0.012 < screen.ask("ottPlayer.getBufferedInfo().audio[0].start") < 0.016
+    screen.open(f"/watch/{video_id}?from=11")
+    screen.plays_beyond(12)
+    assert screen.video(".error") is None
+    assert len(screen.ask("ottPlayer.getBufferedInfo().audio")) == 1

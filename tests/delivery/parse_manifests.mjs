@@ -25,5 +25,6 @@ console.log(JSON.stringify({
     init: dash.playlists[0].segments[0].map.resolvedUri,
     subtitles: Object.fromEntries(Object.entries(dash.mediaGroups.SUBTITLES.subs).map(([name, track]) => [name, track.playlists[0].resolvedUri ?? track.playlists[0].segments[0].resolvedUri])),
     audio: Object.values(dash.mediaGroups.AUDIO.audio).map((track) => track.language),
+    sound: Object.values(dash.mediaGroups.AUDIO.audio)[0].playlists[0].segments.map((segment) => [segment.presentationTime, segment.duration]),
   },
 }));

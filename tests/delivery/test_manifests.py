@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -209,6 +210,32 @@ async def test_players_parsers_agree_with_the_grid(node: Path) -> None:
         name: f"http://host/media/t/v/{film.id}/{track.name}/subtitles.vtt"
         for name, track in zip(names, WORDS, strict=True)
     }
+
+
+async def test_players_parsers_take_sound_that_begins_after_the_picture(node: Path) -> None:
+    boundaries = (240, 240 + 94 * 1024, 240 + 187 * 1024, 240 + 258 * 1024)
+    sound = replace(track("a0", "en", "English", default=True), boundaries=boundaries, copied=True)
+    film = presentation(rung(480), sound)
+    manifests = {
+        "master": master_playlist(film, 480, WORDS),
+        "media": media_playlist(sound),
+        "mpd": mpd(film, 480, WORDS).decode(),
+    }
+    process = await asyncio.create_subprocess_exec(
+        node,
+        "tests/delivery/parse_manifests.mjs",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate(json.dumps(manifests).encode())
+    assert process.returncode == 0, err.decode()
+    found = json.loads(out)
+    lengths = [round((end - start) / 48000, 6) for start, end in pairwise(boundaries)]
+    assert found["hls"]["durations"] == lengths
+    assert found["dash"]["sound"] == [[start / 48000, (end - start) / 48000] for start, end in pairwise(boundaries)]
+    template = ET.fromstring(mpd(film, 480)).findall(".//d:SegmentTemplate", NS)[1]  # noqa: S314 - our own XML
+    assert starts(template) == list(boundaries)
 
 
 WORDS = (

@@ -16,6 +16,7 @@ from ottserver.ingest.probe import probe
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.models import EncoderSettings, LadderStep
 from ottserver.transcode.plan import grid_of, make_plan, present
+from ottserver.transcode.soundslice import copied_sound
 from ottserver.transcode.video import video_init, video_segments
 from tests.sources.make import LOUD
 from tests.sources.picture import CORNERS, PATCHES, look_at
@@ -48,7 +49,7 @@ class Stitched:
 
 
 def plan_for(path: Path) -> EncodingPlan:
-    """The plan of a probed file, with one small rung; its own packets are left to the tests of passthrough."""
+    """The plan of a probed file, with one small rung; its own pictures are left to the tests of passthrough."""
     report = probe(path)
     return make_plan(replace(report, video=replace(report.video, closed=False)), SETTINGS)
 
@@ -81,7 +82,11 @@ def _made(path: Path, plan: EncodingPlan, name: str, index: int, inits: dict[str
         (one,) = video_segments(path, plan, plan.rungs[:1], index, threads=1)
         init, media = one.init, one.media
     else:
-        ((_, init, media),) = audio_segments(path, plan, plan.track(name), index, 1)
+        track = plan.track(name)
+        if track.copied:
+            init, media = copied_sound(path, plan, track, index)
+        else:
+            ((_, init, media),) = audio_segments(path, plan, track, index, 1)
     assert init == inits[name].data
     return media
 

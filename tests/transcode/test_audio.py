@@ -10,12 +10,15 @@ import pytest
 from ottserver.ingest.probe import probe
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.pcm import Pcm
-from ottserver.transcode.plan import audio_bandwidth, grid_of
+from ottserver.transcode.plan import audio_bandwidth, grid_of, make_plan
 from tests.transcode.clips import TONE_HERTZ, Clip, Sound, packets_of, tone, write
-from tests.transcode.stitching import SETTINGS, plan_of, stitched_audio
+from tests.transcode.stitching import SETTINGS, SMALL, stitched_audio
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ottserver.media import SourceReport
+    from ottserver.transcode.models import EncoderSettings, EncodingPlan
 
 FRAME = 1024
 SOUNDS = [
@@ -29,6 +32,11 @@ SOUNDS = [
     ("high.mkv", Sound(codec="flac", rate=96000)),
     ("low.mkv", Sound(codec="flac", rate=11025)),
 ]
+
+
+def plan_of(report: SourceReport, settings: EncoderSettings = SMALL) -> EncodingPlan:
+    """A plan in which everything is encoded: `test_soundslice` is about the source's own packets."""
+    return make_plan(report, settings, copy=False)
 
 
 def heard(path: Path) -> np.ndarray:

@@ -9,8 +9,9 @@ import pytest
 from ottserver.errors import Busy
 from ottserver.events import PresentationComplete, PresentationPlayable
 from ottserver.ingest.probe import probe
+from ottserver.media import AacPackets
 from ottserver.transcode.models import LadderStep
-from tests.transcode.clips import Clip, Sound, numbers_in, write
+from tests.transcode.clips import Clip, Sound, numbers_in, packets_of, write
 from tests.transcode.room import BLOB_KEY, Room
 
 if TYPE_CHECKING:
@@ -55,6 +56,52 @@ async def test_copy_is_ready_at_once_and_never_stored(copied: Room, tmp_path: Pa
     whole = tmp_path / "whole.mp4"
     whole.write_bytes(init + b"".join(parts))
     assert numbers_in(whole) == list(range(200))
+
+
+async def test_copied_sound_is_ready_at_once_and_never_stored(copied: Room, tmp_path: Path) -> None:
+    async with copied.open(fill=True) as opened:
+        presentation = await planned(copied, opened)
+        (sound,) = presentation.audio
+        assert sound.copied
+        assert (await opened.service.readiness(presentation.id))["a0"] == (4, 4)
+        await opened.fact(PresentationComplete)
+        init = await opened.service.init(presentation.id, "a0")
+        parts = await asyncio.gather(*(opened.service.segment(presentation.id, "a0", n) for n in range(4)))
+        folder = f"presentations/{presentation.id}/a0"
+        assert await opened.keys(folder) == {f"{folder}/init.mp4"}
+        await opened.blobs.delete(f"{folder}/init.mp4")
+        assert await opened.service.init(presentation.id, "a0") == init
+    whole = tmp_path / "whole.mp4"
+    whole.write_bytes(init + b"".join(parts))
+    begin, end = sound.boundaries[0], sound.boundaries[-1]
+    assert [pts for pts, _, _ in packets_of(whole)["audio"]] == list(range(begin, end, 1024))
+
+
+async def test_film_of_which_nothing_is_encoded_is_complete_at_once(copied: Room) -> None:
+    async with copied.open(fill=True, ladder=LADDER[1:]) as opened:
+        presentation = await planned(copied, opened)
+        assert all(rendition.copied for rendition in presentation.renditions)
+        await opened.fact(PresentationComplete)
+        assert await opened.service.segment(presentation.id, "a0", 2)
+
+
+@pytest.fixture
+def misheard(tmp_path: Path) -> Room:
+    """A film whose sound is not what its report says."""
+    film = write(replace(FILM, name="film.mkv", sounds=(Sound(codec="libmp3lame"),)), tmp_path)
+    report = probe(film)
+    claimed = replace(report.audio[0], aac=AacPackets(phase=0, bitrate=128_000, peak=160_000))
+    return Room(tmp_path, film, replace(report, audio=(claimed,)))
+
+
+async def test_sound_that_proves_not_to_be_what_the_probe_said_is_encoded(misheard: Room) -> None:
+    async with misheard.open() as opened:
+        presentation = await planned(misheard, opened)
+        assert [(rendition.name, rendition.copied) for rendition in presentation.renditions] == [
+            ("v480", False),
+            ("a0", False),
+        ]
+        assert await opened.service.segment(presentation.id, "a0", 0)
 
 
 async def test_original_is_beside_a_whole_ladder(copied: Room) -> None:
