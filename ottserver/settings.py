@@ -116,6 +116,7 @@ class TranscodeSettings(_Section):
     segment_seconds: Annotated[Numbers, Field(min_length=1, max_length=64)]
     ladder: Annotated[tuple[RungSettings, ...], Field(min_length=1, max_length=12)]
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+    encoder: Literal["libx264", "auto", "h264_nvenc", "h264_qsv", "h264_amf"]
     audio_bitrate: Annotated[int, Field(ge=32_000, le=512_000)]
     surround_bitrate: Annotated[int, Field(ge=96_000, le=1_536_000)]
     urgent_workers: Annotated[int, Field(ge=1, le=64)]

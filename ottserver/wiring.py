@@ -60,6 +60,7 @@ def encoder_settings(settings: Settings) -> EncoderSettings:
         segment_seconds=given.segment_seconds,
         ladder=tuple(LadderStep(**rung.model_dump()) for rung in given.ladder),
         preset=given.preset,
+        encoder=given.encoder,
         audio_bitrate=given.audio_bitrate,
         surround_bitrate=given.surround_bitrate,
         urgent_workers=given.urgent_workers,

@@ -17,6 +17,7 @@ from ottserver.backends.database import open_database
 from ottserver.backends.ffmpeg.spawn import end_child, start_child
 from ottserver.errors import OttError, SettingsError
 from ottserver.settings import ROOT
+from ottserver.transcode.selftests import choose
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,6 +54,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         "cache": _cache,
         "front end": _front_end,
         "ffmpeg": _ffmpeg,
+        "encoder": _encoder,
     }
     yield Finding("settings", well=True, sentence=f"roles {', '.join(settings.roles)}")
     for name, check in checks.items():
@@ -144,3 +146,11 @@ async def _ffmpeg(_settings: Settings) -> str:
         message = f"this build of FFmpeg lacks {', '.join(found['missing'])}; install PyAV's own wheel"
         raise Ill(message)
     return f"PyAV {found['pyav']}, libavcodec {found['libraries']['libavcodec']}"
+
+
+async def _encoder(settings: Settings) -> str:
+    given = settings.transcode
+    choice = await choose(given.encoder, given.preset)
+    if not choice.well:
+        raise Ill(choice.sentence)
+    return choice.sentence or choice.encoder

@@ -17,6 +17,11 @@ def avc_codecs(extradata: bytes) -> str:
     raise ValueError(message)
 
 
+def level_of(extradata: bytes) -> int:
+    """The level of H.264 parameter sets in Annex B form, times ten. Raises `ValueError` when there are none."""
+    return int(avc_codecs(extradata)[-2:], 16)
+
+
 def aac_codecs(extradata: bytes) -> str:
     """The mp4a string from an AudioSpecificConfig (ISO/IEC 14496-3). Raises `ValueError` when it is empty."""
     if not extradata:

@@ -33,6 +33,8 @@ class EncoderSettings:
     """Lengths of the first segments; the last entry repeats."""
     ladder: tuple[LadderStep, ...]
     preset: str = "veryfast"
+    encoder: str = "libx264"
+    """Of video; "auto" is the first hardware encoder that passes its self-test, else libx264."""
     audio_bitrate: int = 128_000
     surround_bitrate: int = 384_000
     urgent_workers: int = 1
@@ -112,6 +114,8 @@ class EncodingPlan:
     """First frames of segments, where the source's key frames decide them instead of `segment_seconds`."""
     copies: tuple[Copy, ...] = ()
     """Renditions that are cut from the source's own packets."""
+    encoder: str = "libx264"
+    """FFmpeg's name of the video encoder."""
 
     @property
     def copied(self) -> bool:

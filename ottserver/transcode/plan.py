@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from ottserver.media import Extras, Presentation, Rendition, SourceReport
+from ottserver.transcode.encoders import SOFTWARE
 from ottserver.transcode.grid import AAC_FRAME, Grid
 from ottserver.transcode.ladder import ladder
 from ottserver.transcode.models import ENCODER_VERSION, Copy, EncoderSettings, EncodingPlan, InitSegment, Rung, Track
@@ -36,7 +37,9 @@ _BYTES_PER_SAMPLE_ENTRY = 16
 _BYTES_PER_FRAGMENT = 256
 
 
-def make_plan(report: SourceReport, settings: EncoderSettings, *, copy: bool = True) -> EncodingPlan:
+def make_plan(
+    report: SourceReport, settings: EncoderSettings, *, copy: bool = True, encoder: str = SOFTWARE
+) -> EncodingPlan:
     """The rungs, tracks and segment lengths of a source; without `copy`, all of it is encoded."""
     encoded = ladder(report.video, settings.ladder, settings.preset)
     own = (
@@ -49,6 +52,7 @@ def make_plan(report: SourceReport, settings: EncoderSettings, *, copy: bool = T
         tracks=tracks(report.audio, settings, copy=copy),
         cuts=own.cuts,
         copies=own.copies,
+        encoder=encoder,
     )
 
 
@@ -88,7 +92,7 @@ def copy_grid(plan: EncodingPlan, copy: Copy) -> Grid:
 def presentation_id(plan: EncodingPlan, sha256: str) -> str:
     """32 hexadecimal digits that change with whatever changes the bytes of any segment, and with nothing else."""
     fields = {
-        "encoder": ENCODER_VERSION,
+        "encoder": ENCODER_VERSION if plan.encoder == SOFTWARE else f"{plan.encoder} {ENCODER_VERSION}",
         "source": sha256,
         "video": asdict(plan.report.video),
         "audio": [asdict(stream) for stream in plan.report.audio],

@@ -65,6 +65,8 @@ class Worker:
     def __init__(self, nice: int, threads: int, seconds: float) -> None:
         """Give the process this niceness, and FFmpeg this many threads, each for so long for one thing it makes."""
         self._arguments = (str(nice), str(threads), str(math.ceil(seconds)))
+        self.devices = False
+        """Whether the process may have to reach hardware encoders."""
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -80,7 +82,7 @@ class Worker:
             if self.pid is not None:
                 return
             await self.close()
-            self._process = await start_child(_MODULE, *self._arguments, keep_stdin=True)
+            self._process = await start_child(_MODULE, *self._arguments, str(int(self.devices)), keep_stdin=True)
             self._log_task = asyncio.create_task(log_stderr(self._process))
 
     async def do(self, job: Job, timeout_seconds: float, take: Take, hold: Hold) -> None:
@@ -201,8 +203,13 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep workers while the context lasts, an urgent one warm; afterwards every process is gone."""
+    async def running(self, *, devices: bool = False) -> AsyncIterator[None]:
+        """Keep workers while the context lasts, an urgent one warm; afterwards every process is gone.
+
+        With `devices`, they may use hardware encoders.
+        """
+        for worker in itertools.chain.from_iterable(lane.workers for lane in self._lanes.values()):
+            worker.devices = devices
         self._warm("urgent")
         for name, lane in self._lanes.items():
             self._begin(self._retire(lane, keep=1 if name == "urgent" else 0))

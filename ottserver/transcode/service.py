@@ -14,11 +14,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ottserver.errors import Busy, NotFound
-from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationFailed, PresentationPlayable
+from ottserver.events import (
+    ArtworkReady,
+    ExtrasReady,
+    PresentationComplete,
+    PresentationFailed,
+    PresentationPlayable,
+    SourceReady,
+)
 from ottserver.media import Extras, Outlook, artwork_key, init_key, segment_key, sidecar_key
-from ottserver.transcode import store
+from ottserver.transcode import selftests, store
 from ottserver.transcode.checker import Checker
 from ottserver.transcode.demand import Demand
+from ottserver.transcode.encoders import SOFTWARE
 from ottserver.transcode.errands import merged, missed
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, extras_of, make_plan, present, presentation_id
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.blobs.space import Space
     from ottserver.backends.database import Database, UnitOfWork
-    from ottserver.events import SourceReady, SourceRemoved, SubtitlesChanged
+    from ottserver.events import SourceRemoved, SubtitlesChanged
     from ottserver.media import Presentation, Rendition
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.models import EncoderSettings, EncodingPlan
@@ -74,22 +82,47 @@ class TranscodeService:
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
         self._fills = False
+        self._encoder = SOFTWARE
+        self._devices = False
 
     @asynccontextmanager
     async def running(self, *, fill: bool = True) -> AsyncIterator[None]:
         """Work while the context lasts; with `fill`, also ahead of time, going on with what was left unfinished."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.pool.running())
+            unfit = await self._choose_encoder()
+            await stack.enter_async_context(self.pool.running(devices=self._devices))
             await stack.enter_async_context(self._demand.running())
             self._fills = fill
             if fill:
                 await stack.enter_async_context(self._scheduler.running())
+                await self._plan_anew(unfit)
                 await self._resume()
             try:
                 yield
             finally:
                 for title in self._titles.values():
                     title.hush()
+
+    async def _choose_encoder(self) -> list[Stored]:
+        """Try the encoder that is set, and those that unfinished films were planned with.
+
+        The films whose encoder cannot be used any more.
+        """
+        choice = await selftests.decide(self._settings.encoder, self._settings.preset)
+        self._encoder = choice.encoder
+        async with self._database.reading() as connection:
+            rows = await store.playable(connection)
+        used = [(await asyncio.to_thread(PLAN.validate_json, row.plan)).encoder for row in rows]
+        gone = await selftests.gone(set(used), choice, self._settings.preset)
+        self._devices = {SOFTWARE} != {choice.encoder, SOFTWARE} | set(used) - gone
+        return [row for row, encoder in zip(rows, used, strict=True) if encoder in gone]
+
+    async def _plan_anew(self, rows: list[Stored]) -> None:
+        """What an encoder that is gone has begun cannot be finished: no other's segments fit among its own."""
+        for row in rows:
+            plan = await asyncio.to_thread(PLAN.validate_json, row.plan)
+            _log.warning("source %s is planned again, for another encoder than %s", row.source_id, plan.encoder)
+            await self._plan(SourceReady(row.source_id, row.sha256, row.source_key, plan.report), copy=True)
 
     async def _resume(self) -> None:
         async with self._database.reading() as connection:
@@ -106,7 +139,7 @@ class TranscodeService:
         await self._plan(fact, copy=True)
 
     async def _plan(self, fact: SourceReady, *, copy: bool) -> None:
-        plan = make_plan(fact.report, self._settings, copy=copy)
+        plan = make_plan(fact.report, self._settings, copy=copy, encoder=self._encoder)
         identity = presentation_id(plan, fact.sha256)
         async with self._database.reading() as connection:
             before = await store.of_source(connection, fact.source_id)

@@ -136,6 +136,12 @@ async def unfinished(connection: AsyncConnection) -> list[str]:
     return list(dict.fromkeys(found.scalars()))
 
 
+async def playable(connection: AsyncConnection) -> list[Stored]:
+    """The rows of presentations whose segments are not all made."""
+    query = sa.select(*_COLUMNS).where(presentations.c.state == "playable").order_by(presentations.c.source_id)
+    return [_stored(row) for row in await connection.execute(query)]
+
+
 async def complete(connection: AsyncConnection, presentation_id: str) -> list[str]:
     """Turn playable rows into complete ones; the sources for which that is news."""
     chosen = sa.and_(presentations.c.id == presentation_id, presentations.c.state == "playable")

@@ -10,13 +10,14 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.video.frame import PictureType, VideoFrame
 
-from ottserver.transcode.codecs import avc_codecs
+from ottserver.transcode.codecs import avc_codecs, level_of
 from ottserver.transcode.decode import numbered_frames
+from ottserver.transcode.encoders import SOFTWARE, options, pixel_format
 from ottserver.transcode.leash import UNBOUND
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.mux import REORDER_DELAY, Fragment
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from ottserver.transcode.picture import Converter
 
 _TIGHTER, _TRIES = 0.7, 5
-_LOOK_AHEAD, _SHORT_LOOK_AHEAD = 20, 10
-_SMALL = 1280 * 720
 _BLACK = {0: 16, 1: 128, 2: 128}
 _INIT_FRAMES = 3
 
@@ -56,30 +55,35 @@ class Made:
 class RungEncoder:
     """Encodes one segment of one rung."""
 
-    def __init__(self, rung: Rung, grid: Grid, first: int, *, threads: int, cap: float = 1.0) -> None:
-        """Start at frame number `first`; `cap` scales the greatest bit rate."""
+    def __init__(
+        self,
+        rung: Rung,
+        grid: Grid,
+        first: int,
+        *,
+        threads: int,
+        cap: float = 1.0,
+        encoder: str = SOFTWARE,
+        level: int | None = None,
+    ) -> None:
+        """Start at frame number `first`.
+
+        `cap` scales the greatest bit rate; `level` is that of H.264, times ten, where the encoder is not to choose it.
+        """
         self.rung = rung
         self._grid = grid
+        self._first = first
         self._next = first - REORDER_DELAY
-        self._fragment = Fragment(grid.timescale)
-        options = {
-            "preset": rung.preset,
-            "profile": "high",
-            "crf": str(rung.crf),
-            "maxrate": str(round(rung.maxrate * cap)),
-            "bufsize": str(round(rung.bufsize * cap)),
-            "g": "9999",
-            "keyint_min": "1",
-            "sc_threshold": "0",
-            "rc-lookahead": str(look_ahead(rung)),
-            "forced-idr": "1",
-            "bf": "3",
-            "b-pyramid": "normal",
-            "flags": "+cgop+global_header",
-            "threads": str(threads),
-        }
-        stream: VideoStream = self._fragment.container.add_stream("libx264", rate=grid.rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = rung.width, rung.height, PIXEL_FORMAT
+        self._soft = encoder == SOFTWARE
+        self._format = pixel_format(encoder)
+        self._fragment = Fragment(grid.timescale, keys_inside=not self._soft)
+        stream = cast(
+            "VideoStream",
+            self._fragment.container.add_stream(
+                encoder, rate=grid.rate, options=options(encoder, rung, cap=cap, threads=threads, level=level)
+            ),
+        )
+        stream.width, stream.height, stream.pix_fmt = rung.width, rung.height, self._format
         stream.time_base = Fraction(1, grid.timescale)
         context = stream.codec_context
         context.time_base = 1 / grid.rate
@@ -89,7 +93,13 @@ class RungEncoder:
 
     def add(self, number: int, picture: VideoFrame) -> None:
         """Encode the next frame, which is frame `number` of the grid."""
+        if self._format != PIXEL_FORMAT:
+            picture = picture.reformat(format=self._format)
         picture.pts, picture.time_base = number, 1 / self._grid.rate
+        if not self._soft:
+            picture.pict_type = PictureType.I if number == self._first else PictureType.NONE
+            self._mux(self._stream.encode(picture))
+            return
         # With the film's last two frames in the order of their decoding, every rung's last packet is its last frame:
         # FFmpeg's DASH demuxer ends with the first stream that does, and would leave the others' last frames unread.
         picture.pict_type = PictureType.P if number == self._grid.starts[-1] - 2 else PictureType.NONE
@@ -112,14 +122,6 @@ class RungEncoder:
             packet.duration = self._grid.frame_ticks
             self._next += 1
             self._fragment.add(packet)
-
-
-def look_ahead(rung: Rung) -> int:
-    """Frames that x264 looks ahead.
-
-    Twice the preset's where that takes little memory: 2 % fewer bits at equal XPSNR for no more time.
-    """
-    return _LOOK_AHEAD if rung.width * rung.height <= _SMALL else _SHORT_LOOK_AHEAD
 
 
 def on_grid(frames: Iterator[Numbered], first: int, end: int) -> Iterator[tuple[int, VideoFrame | None]]:
@@ -145,7 +147,7 @@ def on_grid(frames: Iterator[Numbered], first: int, end: int) -> Iterator[tuple[
 
 def video_init(plan: EncodingPlan, rung: Rung) -> InitSegment:
     """The rung's init segment, from a few black frames: it depends on the settings only, not on what is shown."""
-    encoder = RungEncoder(rung, grid_of(plan), 0, threads=1)
+    encoder = RungEncoder(rung, grid_of(plan), 0, threads=1, encoder=plan.encoder)
     for number in range(_INIT_FRAMES):
         encoder.add(number, black(rung.width, rung.height))
     init, _, extradata = encoder.finish()
@@ -172,12 +174,15 @@ def video_segments(
     pictures = on_grid(numbered_frames(path, video, grid, starts[0], threads), starts[0], starts[-1])
     for index, (start, end) in enumerate(pairwise(starts), start=first):
         leash.reach(index)
-        for rung, (init, media) in zip(
+        for rung, (init, media, sets) in zip(
             rungs, _segment(plan, rungs, start, itertools.islice(pictures, end - start), threads, leash), strict=True
         ):
+            usual = init
             if _too_large(media, rung, grid, index):
-                init, media = _smaller(path, plan, rung, index, threads, leash)  # noqa: PLW2901 - the same segment
-            yield Made(rung.name, index, init, media)
+                smaller, media, own = _smaller(path, plan, rung, index, threads, leash, level_of(sets))  # noqa: PLW2901 - the same segment
+                # Boxes name the lower cap, by which nothing is decoded: with equal parameter sets the usual init fits.
+                usual = init if own == sets else smaller
+            yield Made(rung.name, index, usual, media)
 
 
 def _segment(
@@ -187,11 +192,11 @@ def _segment(
     pictures: Iterable[tuple[int, VideoFrame | None]],
     threads: int,
     leash: Unbound,
-) -> list[tuple[bytes, bytes]]:
-    """Init and media segment of every rung; their encoders, which hold most of a worker's memory, are gone by then."""
-    encoders = [RungEncoder(rung, grid_of(plan), start, threads=threads) for rung in rungs]
+) -> list[tuple[bytes, bytes, bytes]]:
+    """What `finish` gives of every rung; the encoders, which hold most of a worker's memory, are gone by then."""
+    encoders = [RungEncoder(rung, grid_of(plan), start, threads=threads, encoder=plan.encoder) for rung in rungs]
     _encode(encoders, plan, pictures, threads, leash)
-    return [encoder.finish()[:2] for encoder in encoders]
+    return [encoder.finish() for encoder in encoders]
 
 
 def _encode(
@@ -225,24 +230,24 @@ def _steps(
 
 
 def _smaller(
-    path: Path, plan: EncodingPlan, rung: Rung, index: int, threads: int, leash: Unbound
-) -> tuple[bytes, bytes]:
-    """Init and media segment again, under a lower cap.
+    path: Path, plan: EncodingPlan, rung: Rung, index: int, threads: int, leash: Unbound, level: int
+) -> tuple[bytes, bytes, bytes]:
+    """Init segment, media segment and parameter sets again, under a lower cap.
 
     What manifests declare is a promise: the rare segment that the encoder let grow past it is made again, smaller.
     """
     grid = grid_of(plan)
     start, end = grid.starts[index], grid.starts[index + 1]
-    cap, init, media = 1.0, b"", b""
+    cap, made = 1.0, (b"", b"", b"")
     for _ in range(_TRIES):
         cap *= _TIGHTER
-        encoder = RungEncoder(rung, grid, start, threads=threads, cap=cap)
+        encoder = RungEncoder(rung, grid, start, threads=threads, cap=cap, encoder=plan.encoder, level=level)
         frames = numbered_frames(path, plan.report.video, grid, start, threads)
         _encode([encoder], plan, on_grid(frames, start, end), threads, leash)
-        init, media, _ = encoder.finish()
-        if not _too_large(media, rung, grid, index):
+        made = encoder.finish()
+        if not _too_large(made[1], rung, grid, index):
             break
-    return init, media
+    return made
 
 
 def _too_large(media: bytes, rung: Rung, grid: Grid, index: int) -> bool:

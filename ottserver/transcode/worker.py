@@ -1,4 +1,4 @@
-"""A worker process: `python -m ottserver.transcode.worker PARENT_PID NICE THREADS SECONDS`.
+"""A worker process: `python -m ottserver.transcode.worker PARENT_PID NICE THREADS SECONDS DEVICES`.
 
 Reads jobs from standard input and answers on standard output as `wire` says; ends when its input does, or its parent.
 """
@@ -119,29 +119,29 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
 
 def main() -> None:
     """Do jobs until standard input ends."""
-    parent, nice, threads, seconds = map(int, sys.argv[1:5])
-    confine(parent=parent, nice=nice, memory_bytes=_MEMORY_BYTES)
+    parent, nice, threads, seconds, devices = map(int, sys.argv[1:6])
+    confine(parent=parent, nice=nice, memory_bytes=_MEMORY_BYTES, devices=bool(devices))
     keep_memory(_KEPT_BYTES)
     inbox = wire.Inbox(os.dup(0))
     with os.fdopen(take_stdout(), "wb") as out:
         while (job := inbox.read()) is not None:
             # What was said of a run that had ended by itself meanwhile is no job.
             if "kind" in job:
-                _do(job, inbox, (threads, seconds), lambda header, data=b"": _say(out, header, data))
+                _do(job, inbox, (threads, seconds, devices), lambda header, data=b"": _say(out, header, data))
 
 
-def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int], say: Callable[..., None]) -> None:
-    """Do one job; the processor time of `bounds` (threads, seconds) is for each thing that it makes."""
-    threads, seconds = bounds
+def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int, int], say: Callable[..., None]) -> None:
+    """Do one job; the processor time of `bounds` (threads, seconds, devices) is for each thing that it makes."""
+    threads, seconds, devices = bounds
     answer: wire.Header = {"done": True}
     try:
         plan = _plan(job["plan"])
         memory = _memory(plan)
-        allow(cpu_seconds=threads * seconds, memory_bytes=memory)
+        allow(cpu_seconds=threads * seconds, memory_bytes=memory, devices=bool(devices))
         leash = Leash(inbox, job.get("until"), lambda: say({"resting": True}))
         for about, data in _KINDS[job["kind"]](Task(plan, job, threads, leash)):
             say({"item": about}, data)
-            allow(cpu_seconds=threads * seconds, memory_bytes=memory)
+            allow(cpu_seconds=threads * seconds, memory_bytes=memory, devices=bool(devices))
     except Stopped:
         pass
     except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker

@@ -26,8 +26,9 @@ from ottserver import wiring
 from ottserver.ingest.probe import probe
 from ottserver.settings import load
 from ottserver.transcode.audio import audio_segments
+from ottserver.transcode.encoders import look_ahead
 from ottserver.transcode.plan import grid_of, make_plan
-from ottserver.transcode.video import look_ahead, video_segments
+from ottserver.transcode.video import video_segments
 from scripts.benches._films import FILM, closed, ffmpeg, looped
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from ottserver import wiring
 from ottserver.ingest.probe import probe
 from ottserver.settings import load
 from ottserver.transcode.decode import numbered_frames
+from ottserver.transcode.encoders import look_ahead
 from ottserver.transcode.picture import converter
 from ottserver.transcode.plan import grid_of, make_plan
-from ottserver.transcode.video import look_ahead
 from scripts.benches._films import FILM
 
 if TYPE_CHECKING:

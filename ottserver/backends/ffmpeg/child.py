@@ -20,11 +20,14 @@ LOWEST = 19
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
-def confine(*, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | None = None) -> None:
+def confine(
+    *, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | None = None, devices: bool = False
+) -> None:
     """End with the parent process, ignore Ctrl-C, write no files, and take no more than the given resources.
 
     `nice` is added to the priority (0 to 19); at `LOWEST` the process is scheduled as idle. `cpu_seconds` limits the
-    whole life of the process.
+    whole life of the process. With `devices`, address space that is only reserved does not count: drivers of hardware
+    encoders reserve that of all their memory and the machine's.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -36,7 +39,7 @@ def confine(*, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | Non
     os.nice(nice)
     if nice >= LOWEST:
         _yield_to_everybody(libc)
-    limits = {resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
+    limits = {_memory_limit(devices=devices): memory_bytes, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
     if cpu_seconds is not None:
         limits[resource.RLIMIT_CPU] = cpu_seconds
     for limit, value in limits.items():
@@ -44,19 +47,24 @@ def confine(*, parent: int, nice: int, memory_bytes: int, cpu_seconds: int | Non
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard),) * 2)
 
 
-def allow(*, cpu_seconds: float, memory_bytes: int) -> None:
+def allow(*, cpu_seconds: float, memory_bytes: int, devices: bool = False) -> None:
     """From here on take at most so much more processor time, over all threads, and so much address space in all.
 
-    Whoever takes more time is ended by the system (SIGXCPU); whoever asks for more memory is refused it.
+    Whoever takes more time is ended by the system (SIGXCPU); whoever asks for more memory is refused it. `devices` as
+    it was given to `confine`.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     limits = {
         resource.RLIMIT_CPU: math.ceil(used.ru_utime + used.ru_stime + cpu_seconds),
-        resource.RLIMIT_AS: memory_bytes,
+        _memory_limit(devices=devices): memory_bytes,
     }
     for limit, value in limits.items():
         _, hard = resource.getrlimit(limit)
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _memory_limit(*, devices: bool) -> int:
+    return resource.RLIMIT_DATA if devices else resource.RLIMIT_AS
 
 
 def _yield_to_everybody(libc: ctypes.CDLL) -> None:
