@@ -121,6 +121,11 @@ class Studio:
                 raise
             return self._spill.keep(key, data)
         self._spill.take(key)
+        if title.removed():
+            # It went while the bytes were on their way, perhaps after all that there was of it had been erased.
+            await self._blobs.delete(key)
+            message = "The film was removed."
+            raise NotFound(message)
         title.add(rendition, index)
         return data
 
@@ -216,6 +221,8 @@ class Studio:
                 drawn = item.about.get("picture")
                 key = artwork_key(title.id, drawn) if drawn else extra_key(title.id, item.about["extra"])
                 await self._blobs.put(key, item.data)
+                if title.removed():
+                    await self._blobs.delete(key)
         return result
 
     async def stored_extra(self, presentation_id: str, name: str) -> bytes:

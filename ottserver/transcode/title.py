@@ -83,6 +83,10 @@ class Title:
         """The presentation's id."""
         return self.presentation.id
 
+    def removed(self) -> bool:
+        """Whether it has been removed by now: to be asked again after every wait."""
+        return self.gone
+
     def look(self, index: int) -> None:
         """A player is at segment `index`."""
         self.map.cursor = index
