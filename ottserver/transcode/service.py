@@ -11,25 +11,17 @@ import logging
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ottserver.errors import Busy, NotFound
-from ottserver.events import (
-    ArtworkReady,
-    ExtrasReady,
-    PresentationComplete,
-    PresentationFailed,
-    PresentationPlayable,
-    SourceReady,
-)
-from ottserver.media import Extras, Outlook, artwork_key, init_key, segment_key, sidecar_key
-from ottserver.transcode import selftests, store
+from ottserver.events import ExtrasReady
+from ottserver.media import Extras, Outlook, init_key, segment_key, sidecar_key
+from ottserver.transcode import store
 from ottserver.transcode.checker import Checker
 from ottserver.transcode.demand import Demand
-from ottserver.transcode.encoders import SOFTWARE
-from ottserver.transcode.errands import merged, missed
-from ottserver.transcode.models import InitSegment
-from ottserver.transcode.plan import EXTRAS, PLAN, PRESENTATION, digest, extras_of, make_plan, present, presentation_id
+from ottserver.transcode.outcomes import Outcomes
+from ottserver.transcode.plan import PLAN, PRESENTATION, extras_of
+from ottserver.transcode.planning import Planner
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
 from ottserver.transcode.sidecars import Sidecars
@@ -41,12 +33,10 @@ if TYPE_CHECKING:
 
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.blobs.space import Space
-    from ottserver.backends.database import Database, UnitOfWork
-    from ottserver.events import SourceRemoved, SubtitlesChanged
+    from ottserver.backends.database import Database
+    from ottserver.events import SourceReady, SourceRemoved, SubtitlesChanged
     from ottserver.media import Presentation, Rendition
-    from ottserver.transcode.errands import Errand
-    from ottserver.transcode.models import EncoderSettings, EncodingPlan
-    from ottserver.transcode.store import Stored
+    from ottserver.transcode.models import EncoderSettings
     from ottserver.transcode.title import Progress
 
 _log = logging.getLogger(__name__)
@@ -74,55 +64,38 @@ class TranscodeService:
             timeout_seconds=settings.job_timeout_seconds,
         )
         self._studio = Studio(blobs, self.pool, space)
+        self._planner = Planner(database, self._studio, settings)
         self._demand = Demand(self._studio, limit=settings.queue_limit, left=self._left)
         self._scheduler = Scheduler(
-            self._studio, self, self._demand.quiet, Checker(blobs, self.pool), workers=settings.background_workers
+            self._studio,
+            Outcomes(database),
+            self._demand.quiet,
+            Checker(blobs, self.pool),
+            workers=settings.background_workers,
         )
         self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
         self._fills = False
-        self._encoder = SOFTWARE
-        self._devices = False
 
     @asynccontextmanager
     async def running(self, *, fill: bool = True) -> AsyncIterator[None]:
         """Work while the context lasts; with `fill`, also ahead of time, going on with what was left unfinished."""
         async with AsyncExitStack() as stack:
-            unfit = await self._choose_encoder()
-            await stack.enter_async_context(self.pool.running(devices=self._devices))
+            await self._planner.choose_encoder()
+            await stack.enter_async_context(self.pool.running(devices=self._planner.devices))
             await stack.enter_async_context(self._demand.running())
             self._fills = fill
             if fill:
                 await stack.enter_async_context(self._scheduler.running())
-                await self._plan_anew(unfit)
+                for fact in await self._planner.unfit():
+                    await self.on_source_ready(fact)
                 await self._resume()
             try:
                 yield
             finally:
                 for title in self._titles.values():
                     title.hush()
-
-    async def _choose_encoder(self) -> list[Stored]:
-        """Try the encoder that is set, and those that unfinished films were planned with.
-
-        The films whose encoder cannot be used any more.
-        """
-        choice = await selftests.decide(self._settings.encoder, self._settings.preset)
-        self._encoder = choice.encoder
-        async with self._database.reading() as connection:
-            rows = await store.playable(connection)
-        used = [(await asyncio.to_thread(PLAN.validate_json, row.plan)).encoder for row in rows]
-        gone = await selftests.gone(set(used), choice, self._settings.preset)
-        self._devices = {SOFTWARE} != {choice.encoder, SOFTWARE} | set(used) - gone
-        return [row for row, encoder in zip(rows, used, strict=True) if encoder in gone]
-
-    async def _plan_anew(self, rows: list[Stored]) -> None:
-        """What an encoder that is gone has begun cannot be finished: no other's segments fit among its own."""
-        for row in rows:
-            plan = await asyncio.to_thread(PLAN.validate_json, row.plan)
-            _log.warning("source %s is planned again, for another encoder than %s", row.source_id, plan.encoder)
-            await self._plan(SourceReady(row.source_id, row.sha256, row.source_key, plan.report), copy=True)
 
     async def _resume(self) -> None:
         async with self._database.reading() as connection:
@@ -136,75 +109,14 @@ class TranscodeService:
 
     async def on_source_ready(self, fact: SourceReady) -> None:
         """Plan the source and announce its presentation; nothing happens when that was done before."""
-        await self._plan(fact, copy=True)
-
-    async def _plan(self, fact: SourceReady, *, copy: bool) -> None:
-        plan = make_plan(fact.report, self._settings, copy=copy, encoder=self._encoder)
-        identity = presentation_id(plan, fact.sha256)
-        async with self._database.reading() as connection:
-            before = await store.of_source(connection, fact.source_id)
-        if before is None or before.id != identity or before.state == "failed":
-            try:
-                stored = await self._planned(plan, identity, fact)
-            except JobFailed as failure:
-                if copy and plan.copied:
-                    _log.warning("source %s cannot be played as it is and is encoded: %s", fact.source_id, failure)
-                    await self._plan(fact, copy=False)
-                    return
-                await self._unplayable(plan, identity, fact, f"The film cannot be encoded: {failure}")
-                return
-            if before is not None and before.id != identity:
-                await self._forget(before.id)
-            _log.info("source %s is playable as presentation %s", fact.source_id, stored.id)
-        title = await self._title(identity)
+        planned = await self._planner.plan(fact)
+        if planned is None:
+            return
+        if planned.replaced:
+            await self._forget(planned.replaced)
+        title = await self._title(planned.identity)
         if title is not None:
             self._scheduler.add(title)
-
-    async def _planned(self, plan: EncodingPlan, identity: str, fact: SourceReady) -> Stored:
-        text = PLAN.dump_json(plan).decode()
-        items = await self._studio.inits(text, fact.blob_key if plan.copied else "")
-        await self._studio.publish_inits(identity, items)
-        inits = {name: InitSegment(name, item.about["codecs"], item.data) for name, item in items.items()}
-        presentation = present(plan, identity=identity, source_id=fact.source_id, inits=inits)
-        stored = store.Stored(
-            source_id=fact.source_id,
-            id=identity,
-            source_key=fact.blob_key,
-            sha256=fact.sha256,
-            plan=text,
-            presentation=PRESENTATION.dump_json(presentation).decode(),
-            inits={name: digest(init.data) for name, init in inits.items()},
-            state="playable",
-            reason=None,
-            artwork=False,
-        )
-        async with self._database.writing() as work:
-            # Another source may have the same bytes: what was made of it serves both.
-            twins = await store.of_presentation(work.connection, identity)
-            known = next((row.extras for row in twins if row.extras is not None), None)
-            await store.save(work.connection, replace(stored, extras=known))
-            await work.announce(PresentationPlayable(fact.source_id, presentation))
-            added = await store.sidecars_of(work.connection, fact.source_id)
-            if known is not None or added:
-                await _announce(work, fact.source_id, identity, replace(extras_of(known), added=added))
-        return stored
-
-    async def _unplayable(self, plan: EncodingPlan, identity: str, fact: SourceReady, reason: str) -> None:
-        stored = store.Stored(
-            source_id=fact.source_id,
-            id=identity,
-            source_key=fact.blob_key,
-            sha256=fact.sha256,
-            plan=PLAN.dump_json(plan).decode(),
-            presentation="",
-            inits={},
-            state="failed",
-            reason=reason,
-            artwork=False,
-        )
-        async with self._database.writing() as work:
-            await store.save(work.connection, stored)
-            await work.announce(PresentationFailed(fact.source_id, reason))
 
     async def on_source_removed(self, fact: SourceRemoved) -> None:
         """Stop all work on the source and remove what was made of it."""
@@ -243,41 +155,6 @@ class TranscodeService:
             await self._scheduler.drop(title)
             await self._demand.drop(title)
         await self._studio.erase(identity)
-
-    # What became of titles
-
-    async def completed(self, title: Title) -> None:
-        """Every segment exists: announced once."""
-        async with self._database.writing() as work:
-            for source_id in await store.complete(work.connection, title.id):
-                await work.announce(PresentationComplete(source_id, title.id))
-
-    async def ran(self, title: Title, errand: Errand, result: dict[str, Any] | None, reason: str) -> None:
-        """An extra was made, or why it never will be: kept and announced."""
-        async with self._database.writing() as work:
-            rows = await store.of_presentation(work.connection, title.id)
-            if not rows:
-                return
-            extras = extras_of(rows[0].extras)
-            extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
-            extras = replace(extras, added=await store.sidecars_of(work.connection, rows[0].source_id))
-            for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
-                if errand == "storyboard":
-                    await _announce(work, source_id, title.id, extras)
-                else:
-                    await work.announce(ExtrasReady(source_id, title.id, extras))
-        title.extras = extras
-
-    async def marked(self, title: Title) -> None:
-        """Segments were given up, or could be made after all: written down."""
-        title.mended = False
-        async with self._database.writing() as work:
-            await store.keep_damage(work.connection, title.id, title.damage)
-
-    async def damaged(self, title: Title, reason: str) -> None:
-        """A part could not be made; the reason is kept and the rest stays playable."""
-        async with self._database.writing() as work:
-            await store.note(work.connection, title.id, reason)
 
     # Players
 
@@ -437,16 +314,3 @@ class TranscodeService:
                     del self._titles[identity]
                     title.hush()
                     return
-
-
-async def _announce(work: UnitOfWork, source_id: str, identity: str, extras: Extras) -> None:
-    await work.announce(ExtrasReady(source_id, identity, extras))
-    if extras.artwork is not None:
-        await work.announce(
-            ArtworkReady(
-                source_id,
-                artwork_key(identity, f"poster-{extras.artwork.poster}"),
-                artwork_key(identity, f"backdrop-{extras.artwork.backdrop}"),
-                len(extras.artwork.seconds),
-            )
-        )

@@ -136,10 +136,15 @@ async def unfinished(connection: AsyncConnection) -> list[str]:
     return list(dict.fromkeys(found.scalars()))
 
 
-async def playable(connection: AsyncConnection) -> list[Stored]:
-    """The rows of presentations whose segments are not all made."""
-    query = sa.select(*_COLUMNS).where(presentations.c.state == "playable").order_by(presentations.c.source_id)
-    return [_stored(row) for row in await connection.execute(query)]
+async def encoders_in_use(connection: AsyncConnection) -> dict[str, str | None]:
+    """By source, the encoder that a presentation whose segments are not all made was planned with.
+
+    Nothing where its plan is older than the choice.
+    """
+    encoder = sa.type_coerce(presentations.c.plan, sa.JSON)["encoder"].as_string()
+    query = sa.select(presentations.c.source_id, encoder).where(presentations.c.state == "playable")
+    found = await connection.execute(query.order_by(presentations.c.source_id))
+    return {row.source_id: row[1] for row in found}
 
 
 async def complete(connection: AsyncConnection, presentation_id: str) -> list[str]:

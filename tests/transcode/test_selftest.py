@@ -151,7 +151,7 @@ async def test_unfinished_film_of_an_encoder_that_is_gone_is_planned_again_and_c
 ) -> None:
     # A card that this machine does not have: it is libx264 by another name until the next start.
     async with room.open() as opened:
-        monkeypatch.setattr(opened.service, "_encoder", "h264_nvenc")
+        monkeypatch.setattr(opened.service._planner, "encoder", "h264_nvenc")  # noqa: SLF001
         inits = opened.service._studio.inits  # noqa: SLF001 - the card's own work stands in here
 
         async def by_another_name(plan: str, key: str) -> Any:  # noqa: ANN401 - as the real one
@@ -190,7 +190,7 @@ async def test_encoder_that_passes_is_planned_with_and_its_workers_may_reach_dev
     async with room.open(encoder="auto") as opened:
         assert said(caplog) == ["encoder: h264_qsv passed its self-test"]
         await asyncio.sleep(0)
-        plan = planning.make_plan(room.ready.report, SMALL, encoder=opened.service._encoder)  # noqa: SLF001
+        plan = planning.make_plan(room.ready.report, SMALL, encoder=opened.service._planner.encoder)  # noqa: SLF001
         assert plan.encoder == "h264_qsv"
     assert seen
     assert all(seen)
