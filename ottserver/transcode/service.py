@@ -102,7 +102,7 @@ class TranscodeService:
             unfinished = await store.unfinished(connection)
         for identity in unfinished:
             title = await self._title(identity)
-            if title is not None:
+            if title is not None and (title.errands or not title.checked):
                 self._scheduler.add(title)
 
     # Facts

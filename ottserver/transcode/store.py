@@ -129,11 +129,25 @@ async def of_presentation(connection: AsyncConnection, presentation_id: str) -> 
 
 
 async def unfinished(connection: AsyncConnection) -> list[str]:
-    """Ids of presentations with work left, in the order in which their sources came."""
-    left = sa.or_(presentations.c.state == "playable", presentations.c.extras.is_(None))
+    """Ids of presentations with work left, in the order in which their sources came.
+
+    Among them are complete ones some of whose extras are not there, be it that there will never be any.
+    """
+    pictures = _in_json(presentations.c.extras, "storyboard")
+    words = sa.and_(
+        _in_json(presentations.c.extras, "text").is_(None),
+        _in_json(presentations.c.plan, "report", "subtitles", 0).is_not(None),
+    )
+    left = sa.or_(presentations.c.state == "playable", pictures.is_(None), words)
     query = sa.select(presentations.c.id).where(presentations.c.state != "failed", left)
     found = await connection.execute(query.order_by(presentations.c.source_id))
     return list(dict.fromkeys(found.scalars()))
+
+
+def _in_json(column: sa.Column[str] | sa.Column[str | None], *path: str | int) -> sa.ColumnElement[str | None]:
+    """A value inside a column of JSON text: read where the row is, as a plan is long."""
+    value: sa.ColumnElement[str | None] = sa.type_coerce(column, sa.JSON)[path].as_string()
+    return value
 
 
 async def encoders_in_use(connection: AsyncConnection) -> dict[str, str | None]:
@@ -141,7 +155,7 @@ async def encoders_in_use(connection: AsyncConnection) -> dict[str, str | None]:
 
     Nothing where its plan is older than the choice.
     """
-    encoder = sa.type_coerce(presentations.c.plan, sa.JSON)["encoder"].as_string()
+    encoder = _in_json(presentations.c.plan, "encoder")
     query = sa.select(presentations.c.source_id, encoder).where(presentations.c.state == "playable")
     found = await connection.execute(query.order_by(presentations.c.source_id))
     return {row.source_id: row[1] for row in found}

@@ -3,13 +3,17 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ottserver.events import ExtrasReady
+from ottserver.events import ExtrasReady, PresentationComplete
 from ottserver.ingest.probe import probe
+from ottserver.media import extra_key
+from ottserver.transcode import store
 from ottserver.transcode.models import EncodingPlan
+from ottserver.transcode.plan import EXTRAS
 from ottserver.transcode.subtitles import subtitles
 from tests.transcode.clips import Clip, write
 from tests.transcode.test_service import planned
@@ -160,3 +164,27 @@ async def test_subtitles_of_a_film_are_announced_and_served_while_it_is_filled(
     async with room.open() as opened:
         assert (await opened.service.extras(presentation.id)).shown == (track,)
         assert len([fact for fact in await opened.facts() if isinstance(fact, ExtrasReady)]) == 2
+
+
+async def test_subtitles_of_a_complete_film_that_a_crash_cut_off_are_read_at_the_next_start(
+    room: Room, tmp_path: Path, ffmpeg: Path
+) -> None:
+    film = films(tmp_path, ffmpeg, "film.mkv", "-map", "1", "-c:s", "copy")
+    await asyncio.to_thread(room.take, film)
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        await opened.fact(PresentationComplete)
+        extras = await opened.service.extras(presentation.id)
+        (track,) = extras.shown
+        # Another process had them in hand when this one made the last segment, and then died.
+        await opened.blobs.delete(extra_key(presentation.id, f"{track.name}.vtt"))
+        async with opened.database.writing() as work:
+            cut_off = EXTRAS.dump_json(replace(extras, text=None)).decode()
+            await store.keep_extras(work.connection, presentation.id, cut_off)
+    async with room.open(fill=True) as opened:
+        assert isinstance(await opened.fact(ExtrasReady, 3), ExtrasReady)
+        served = await opened.service.subtitle(presentation.id, track.name)
+        assert cues(served.decode()) == EXPECTED_SRT
+        assert len([fact for fact in await opened.facts() if isinstance(fact, PresentationComplete)]) == 1
+        async with opened.database.reading() as connection:
+            assert await store.unfinished(connection) == []
