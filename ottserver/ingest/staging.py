@@ -23,7 +23,7 @@ from ottserver.errors import Conflict, Gone, NoRoom
 from ottserver.ids import is_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from hashlib import _Hash
     from pathlib import Path
 
@@ -165,6 +165,19 @@ class Staging:
             return await self.run(_verified_offset, self.path(upload_id), self._marker(upload_id))
         except FileNotFoundError:
             return None
+
+    async def present(self, upload_ids: Iterable[str]) -> int:
+        """How many bytes of these uploads are there, taken together."""
+        paths = [self.path(upload_id) for upload_id in upload_ids]
+
+        def look() -> int:
+            size = 0
+            for path in paths:
+                with contextlib.suppress(FileNotFoundError):
+                    size += path.stat().st_size
+            return size
+
+        return await self.run(look)
 
     async def exists(self, upload_id: str) -> bool:
         """Whether the file is there."""

@@ -111,6 +111,13 @@ async def unfinished_count(connection: AsyncConnection, account_id: str) -> int:
     return await connection.scalar(query) or 0
 
 
+async def promised(connection: AsyncConnection, now: datetime) -> dict[str, int]:
+    """The uploads that may still be continued, and the bytes that each has in all."""
+    alive = sa.and_(uploads.c.state == "receiving", uploads.c.expires_at > now)
+    found = await connection.execute(sa.select(uploads.c.id, uploads.c.length).where(alive))
+    return {row.id: row.length for row in found}
+
+
 async def change_upload(
     connection: AsyncConnection, upload_id: str, *, only_from: tuple[UploadPhase, ...], **values: object
 ) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from dataclasses import dataclass
@@ -72,13 +73,13 @@ class Uploads:
         self._lifetime = lifetime
         self._received = received
         self._space = space
+        self._promising = asyncio.Lock()
 
     async def create(self, account_id: str, length: int, metadata: str) -> Arrived:
         """Begin an upload of `length` bytes. Raises `TooLarge`, `NoRoom`, `Malformed` and `Conflict`."""
         if length > self.max_bytes:
             message = f"At most {self.max_bytes} bytes can be uploaded as one file; this one has {length}."
             raise TooLarge(message)
-        await self._space.check(length)
         upload = Upload(
             id=new_id(),
             account_id=account_id,
@@ -92,17 +93,26 @@ class Uploads:
             claimed=False,
             expires_at=utcnow() + self._lifetime,
         )
-        if length:
-            # The file comes first: a row without a file would be an upload that has lost its bytes.
-            await self._staging.create(upload.id)
-        try:
-            async with self._database.writing() as unit:
-                _check_count(await store.unfinished_count(unit.connection, account_id))
-                await store.add_upload(unit.connection, upload)
-        except BaseException:
-            await self._staging.remove(upload.id)
-            raise
+        # One at a time: each sees what the one before it has been promised.
+        async with self._promising:
+            await self._space.check(length, promised=await self._promised())
+            if length:
+                # The file comes first: a row without a file would be an upload that has lost its bytes.
+                await self._staging.create(upload.id)
+            try:
+                async with self._database.writing() as unit:
+                    _check_count(await store.unfinished_count(unit.connection, account_id))
+                    await store.add_upload(unit.connection, upload)
+            except BaseException:
+                await self._staging.remove(upload.id)
+                raise
         return Arrived(upload, 0)
+
+    async def _promised(self) -> int:
+        """Bytes that unfinished uploads have still to bring."""
+        async with self._database.reading() as connection:
+            lengths = await store.promised(connection, utcnow())
+        return max(0, sum(lengths.values()) - await self._staging.present(lengths))
 
     async def find(self, upload_id: str) -> Upload:
         """The upload. Raises `NotFound`, and `Gone` when it has ended without becoming a source."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ottserver import events
+from ottserver.backends.blobs import space
 from ottserver.catalog.models import Details
-from ottserver.errors import Conflict, Gone
+from ottserver.errors import Conflict, Gone, NoRoom
 from ottserver.ingest.models import BodyInterrupted
 from ottserver.ingest.prober import probe_source
 from ottserver.ingest.staging import StagedFile
@@ -277,3 +278,30 @@ async def test_real_film_is_probed_in_a_child_process(tmp_path: Path) -> None:
         source = await home.until_source(await home.until_stored(upload_id), "ready")
         assert source.report is not None
         assert (source.report.video.frames, source.report.video.width) == (25, 320)
+
+
+async def test_room_that_is_promised_to_unfinished_uploads_is_not_promised_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 10_000
+
+    async def free() -> int:
+        await asyncio.sleep(0)
+        return left
+
+    monkeypatch.setattr(space, "FRESH_SECONDS", 0.0)
+    async with house(tmp_path, working=False) as home:
+        monkeypatch.setattr(home.blobs, "free_bytes", free)
+        uploads = home.ingest.uploads
+        both = await asyncio.gather(*(uploads.create(OWNER, 6000, "") for _ in range(2)), return_exceptions=True)
+        (first,) = [one for one in both if not isinstance(one, BaseException)]
+        (refused,) = [one for one in both if isinstance(one, NoRoom)]
+        assert "room for 10000, of which uploads that are not finished need 6000" in refused.detail
+        second = await uploads.create(OWNER, 4000, "")
+        # What has arrived is no longer promised: it is missing from what is free.
+        await uploads.append(first.upload.id, 0, body(bytes(5000)))
+        left -= 5000
+        with pytest.raises(NoRoom):
+            await uploads.create(OWNER, 1, "")
+        await uploads.terminate(second.upload.id)
+        await uploads.create(OWNER, 4000, "")

@@ -80,11 +80,11 @@ class Space:
                 self._seen_at = time.monotonic()
             return self._seen
 
-    async def check(self, size_bytes: int) -> None:
-        """Raise `NoRoom` when so many more bytes would touch the reserve."""
+    async def check(self, size_bytes: int, *, promised: int = 0) -> None:
+        """Raise `NoRoom` when so many more bytes would touch the reserve, or what is `promised` to others."""
         spare = (await self.look()).spare
-        if spare is not None and spare < size_bytes:
-            raise NoRoom(_sentence(size_bytes, spare))
+        if spare is not None and spare < size_bytes + promised:
+            raise NoRoom(_sentence(size_bytes, spare, promised))
 
 
 def _free(folder: Path) -> int | None:
@@ -94,7 +94,11 @@ def _free(folder: Path) -> int | None:
         return None
 
 
-def _sentence(needed: int, spare: int) -> str:
+def _sentence(needed: int, spare: int, promised: int) -> str:
     if not spare:
         return "The server's disk is full; try again when room has been made on it."
-    return f"This file has {needed} bytes, and the server's disk has room for {spare}; make room on it, and try again."
+    says = f"This file has {needed} bytes, and the server's disk has room for {spare}"
+    if promised:
+        says = f"{says}, of which uploads that are not finished need {min(promised, spare)}"
+        return f"{says}; finish or cancel them, or make room on it."
+    return f"{says}; make room on it, and try again."
