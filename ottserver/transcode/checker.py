@@ -42,11 +42,9 @@ class Checker:
         """The segments that are wrong, by rendition and index, with what is wrong. Raises `JobFailed`."""
         folder = f"presentations/{title.id}"
         sizes = {info.key: info.size async for info in self._blobs.list(folder)}
-        found: Bad = {}
-        for rendition in title.presentation.renditions:
-            if not rendition.copied:
-                found |= await self._rendition(title, rendition, sizes)
-        return found
+        made = [rendition for rendition in title.presentation.renditions if not rendition.copied]
+        found = await asyncio.gather(*(self._rendition(title, rendition, sizes) for rendition in made))
+        return {place: reason for bad in found for place, reason in bad.items()}
 
     async def _rendition(self, title: Title, rendition: Rendition, sizes: dict[str, int]) -> Bad:
         found: Bad = {}

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ottserver.errors import Busy, NoRoom, NotFound
 from ottserver.media import Outlook
-from ottserver.transcode.outlook import Speed, units_of
+from ottserver.transcode.outlook import Speed
 from ottserver.transcode.pool import JobFailed
+from ottserver.transcode.running import Run
+from ottserver.transcode.segmentmap import TURN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -205,7 +207,7 @@ class Scheduler:
             if title.errands:
                 # A new film is looked at before it is played, and its pictures cost no more than some segments.
                 await self._errand(title, title.errands.pop(0))
-            elif (work := title.map.claim(self._workers)) is not None:
+            elif (work := title.map.claim()) is not None:
                 await self._segments(title, work)
             else:
                 return await self._rest(title)
@@ -221,18 +223,22 @@ class Scheduler:
         return True
 
     async def _segments(self, title: Title, work: Work) -> None:
-        began = asyncio.get_running_loop().time()
+        run = Run(title, work, self._goes_on, (self._speed, title.speed))
         try:
-            await self._studio.segments(title, work, "background")
-            units = units_of(title.sizes, dict.fromkeys(work.renditions, work.count))
-            for speed in (self._speed, title.speed):
-                speed.note(units, asyncio.get_running_loop().time() - began)
+            await self._studio.segments(title, run.whole, "background", hold=run.hold, made=run.made)
         except JobFailed as failure:
-            for name, index in title.map.fail(work):
+            for name, index in title.map.fail(run.work):
                 title.mark(name, index, str(failure))
                 await self._outcome.marked(title)
         finally:
-            title.map.release(work)
+            title.map.release(run.work)
+
+    def _goes_on(self, title: Title, made: int) -> bool:
+        """Whether a run that has made so many segments goes on with the next: nobody else should have the worker."""
+        others = [other for other in self._titles if other is not title]
+        if title.gone or self.full or not all(_begun(other) for other in others):
+            return False
+        return made < TURN or (not others and self._quiet.is_set())
 
     async def _errand(self, title: Title, errand: Errand) -> None:
         try:
@@ -286,6 +292,11 @@ class Scheduler:
         return title.checked
 
 
+def _begun(title: Title) -> bool:
+    """Whether the title has its pictures and first segments, or they are being made."""
+    return not title.errands and title.listed and title.map.begun
+
+
 def _precedence(title: Title) -> tuple[bool, bool, int, int]:
-    begun = not title.errands and title.listed and title.map.begun
+    begun = _begun(title)
     return begun, not title.watched, title.map.missing if begun else 0, title.served

@@ -5,7 +5,7 @@ The blob store is the truth: the map is filled from it and follows what is publi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ _FIRST = 2
 # So many segments of every rendition come before all others: a film starts at once in any quality.
 AUDIO_BATCH = 10
 """Sound is decoded once for this many segments."""
-LONGEST_RUN = 6
-"""Pictures are decoded once for at most this many segments of all rungs."""
+TURN = 6
+"""So many segments of all rungs a run may have made before others get their turn."""
+_APART = 12
+# A second run in the same stretch begins at most so far behind the first, which comes to its place by and by.
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +134,41 @@ class SegmentMap:
         self._states[rendition][index] = _CLAIMED
         return Work("audio" if rendition in self._tracks else "video", (rendition,), index)
 
-    def claim(self, workers: int = 1) -> Work | None:
+    def claim(self) -> Work | None:
         """The next work, taken off what is missing: first segments, then onwards from where a player is.
 
-        With `workers` at work at once, runs become shorter towards the film's end, so that all end together.
+        Of pictures it is one segment, which `grow` makes a run.
         """
-        work = self._first() or self._onwards(workers)
-        if work is not None:
-            for name, index in work.segments:
-                self._states[name][index] = _CLAIMED
+        work = self._first() or self._onwards()
+        return None if work is None else self._take(work)
+
+    def grow(self, run: Work) -> Work | None:
+        """The run with the segment behind it, which is taken off what is missing; nothing where that is not missing."""
+        index = run.first + run.count
+        if self._missing_at(index) != run.renditions or not self._alone.isdisjoint({run.first, index}):
+            return None
+        self._take(Work(run.kind, run.renditions, index))
+        return replace(run, count=run.count + 1)
+
+    def _take(self, work: Work) -> Work:
+        for name, index in work.segments:
+            self._states[name][index] = _CLAIMED
         return work
+
+    @property
+    def unclaimed(self) -> int:
+        """How many segments of the rung that has most nobody has taken yet."""
+        return max((self._states[name].count(_MISSING) for name in self._rungs), default=0)
 
     def _first(self) -> Work | None:
         for name in self._tracks:
             index = self._states[name].find(_MISSING, 0, _FIRST)
             if index >= 0:
                 return Work("audio", (name,), index, self._stretch((name,), index, _FIRST - index))
-        for index in range(_FIRST):
-            if names := self._missing_at(index):
-                return self._video(names, index, _FIRST - index)
-        return None
+        wanted = (index for index in range(_FIRST) if self._missing_at(index) and not self._led_to(index))
+        return next((self._video(index) for index in wanted), None)
 
-    def _onwards(self, workers: int) -> Work | None:
+    def _onwards(self) -> Work | None:
         ahead = [(self._ahead(name), place) for place, name in enumerate((*self._tracks, *self._rungs))]
         nearest = min(((steps, place) for steps, place in ahead if steps is not None), default=None)
         if nearest is None:
@@ -163,26 +178,32 @@ class SegmentMap:
         if place < len(self._tracks):
             name = self._tracks[place]
             return Work("audio", (name,), index, self._stretch((name,), index, AUDIO_BATCH))
-        left = max(self._states[name].count(_MISSING) for name in self._rungs)
-        return self._video(self._missing_at(index), index, self._fair(index, left, workers))
+        return self._video(self._beside(index))
 
-    def _fair(self, index: int, left: int, workers: int) -> int:
-        """How long a run from `index` should be: a fair share of what is left, ending where the next begins cheaply."""
-        most = min(max(1, -(-left // (2 * workers))), LONGEST_RUN)
-        ends = range(index + (most + 1) // 2, min(index + most, len(self._leads) - 1) + 1)
-        return most if not ends or most == 1 else min(ends, key=lambda end: (self._leads[end], -end)) - index
+    def _beside(self, index: int) -> int:
+        """Where a run begins for which `index` is the next missing segment.
+
+        Where another one is about to come there by itself it leaves the nearer half to that, and begins, if it can,
+        where little has to be decoded before.
+        """
+        if not self._led_to(index):
+            return index
+        left = self._stretch(self._missing_at(index), index, 2 * _APART)
+        middle, around = index + left // 2, left // 4
+        places = range(middle - around, middle + around + 1)
+        return min(places, key=lambda place: (self._leads[place] if self._leads else 0, abs(place - middle)))
+
+    def _led_to(self, index: int) -> bool:
+        """Whether a run at work makes the segment before, in all rungs that are missing here."""
+        return index > 0 and all(self._states[name][index - 1] == _CLAIMED for name in self._missing_at(index))
 
     def _missing_at(self, index: int) -> tuple[str, ...]:
         rungs = self._rungs
         return tuple(name for name in rungs if index < len(self._states[name]) and not self._states[name][index])
 
-    def _video(self, names: tuple[str, ...], index: int, most: int) -> Work:
-        if index in self._alone:
-            return Work("video", names[:1], index)
-        count = self._stretch(names, index, most)
-        # Where more rungs are missing a new run begins, so that they too are made from one decoding.
-        same = (1 + n for n in range(count - 1) if self._missing_at(index + 1 + n) != names)
-        return Work("video", names, index, next(same, count))
+    def _video(self, index: int) -> Work:
+        names = self._missing_at(index)
+        return Work("video", names[:1] if index in self._alone else names, index)
 
     def _stretch(self, names: tuple[str, ...], index: int, most: int) -> int:
         """How many segments from `index` on are missing in all of these renditions, at most `most`."""

@@ -139,7 +139,8 @@ class Studio:
 
     async def _store(self, key: str, data: bytes, lane: Lane) -> bytes:
         """The bytes under the key, which are those of whoever wrote first. Raises `NoRoom`."""
-        if lane == "urgent" and not (await self.room()).for_players:
+        room = await self.room()
+        if room.full if lane == "background" else not room.for_players:
             raise BlobsFull
         if not await self._blobs.create(key, data):
             try:

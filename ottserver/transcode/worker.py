@@ -5,6 +5,7 @@ Reads jobs from standard input and answers on standard output as `wire` says; en
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -122,6 +123,8 @@ def main() -> None:
     parent, nice, threads, seconds, devices = map(int, sys.argv[1:6])
     confine(parent=parent, nice=nice, memory_bytes=_MEMORY_BYTES, devices=bool(devices))
     keep_memory(_KEPT_BYTES)
+    # What was imported lives as long as the process: to look through it at every collection takes 3 % of the time.
+    gc.freeze()
     inbox = wire.Inbox(os.dup(0))
     with os.fdopen(take_stdout(), "wb") as out:
         while (job := inbox.read()) is not None:

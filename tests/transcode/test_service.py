@@ -4,20 +4,28 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ottserver.errors import Busy, NotFound
-from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete, PresentationPlayable, SourceRemoved
+from ottserver.events import (
+    ArtworkReady,
+    ExtrasReady,
+    PresentationComplete,
+    PresentationPlayable,
+    SourceReady,
+    SourceRemoved,
+)
 from ottserver.media import Outlook, init_key, segment_key
-from tests.transcode.clips import numbers_in
+from tests.transcode.clips import Clip, numbers_in, write
 from tests.transcode.room import BLOB_KEY, SOURCE_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ottserver.media import Presentation
+    from ottserver.media import Presentation, SourceReport
     from tests.transcode.room import OpenRoom, Room
 
 
@@ -319,6 +327,31 @@ async def test_film_whose_last_segments_players_had_made_is_complete_for_several
                 await opened.service.segment(presentation.id, rendition.name, index)
     async with room.open(fill=True, background_workers=2) as opened, asyncio.timeout(20):
         assert await opened.fact(PresentationComplete) == PresentationComplete(SOURCE_ID, presentation.id)
+
+
+@pytest.fixture
+def long_room(tmp_path: Path, room: Room) -> Room:
+    room.take(
+        write(Clip("long.mp4", seconds=200, rate=Fraction(10), options=(*Clip("").options, ("g", "200"))), tmp_path)
+    )
+    return room
+
+
+async def test_long_film_in_the_making_lets_a_short_one_go_first(
+    long_room: Room, film: Path, film_report: SourceReport
+) -> None:
+    room = long_room
+    short = SourceReady(TWIN_ID, "cd" * 32, "sources/short", film_report)
+    async with room.open(fill=True) as opened, asyncio.timeout(60):
+        await opened.blobs.put_file(short.blob_key, film)
+        presentation = await planned(room, opened)
+        # Its only run is far beyond what is made for a film's first look.
+        while (await opened.service.readiness(presentation.id))["v480"][0] < 10:  # noqa: ASYNC110 - it is counted elsewhere
+            await asyncio.sleep(0.01)
+        await opened.service.on_source_ready(short)
+        fact = await opened.fact(PresentationComplete)
+        assert fact.key == TWIN_ID
+        assert await opened.fact(PresentationComplete, 2) == PresentationComplete(SOURCE_ID, presentation.id)
 
 
 async def test_outlook_has_an_estimate_once_something_was_measured_and_says_why_a_film_waits(room: Room) -> None:
