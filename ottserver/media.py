@@ -9,9 +9,12 @@ Frame rates and time bases are exact rationals, written "24000/1001"; times in t
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Purpose = Literal["", "commentary", "description", "clear"]
 """What a track is for beside the film's own sound: a commentary, the picture told in words, speech easier to hear."""
@@ -314,6 +317,8 @@ class Outlook:
 
     seconds_left: float | None = None
     """Until all of it is made, at the speed measured lately; nothing before anything was measured."""
+    renditions: Mapping[str, float] = field(default_factory=dict)
+    """The same for each rendition that is not all made, by name."""
     waits_for: str = ""
     """Why it is not being worked on, in a sentence; nothing while it is."""
     damaged: tuple[tuple[str, int, str], ...] = ()

@@ -37,7 +37,7 @@ class Readiness(Protocol):
         ...
 
     async def outlook(self, presentation_id: str) -> Outlook:
-        """How long it will take, why it waits, and what could not be made."""
+        """How long it will take, why it waits, and what could not be made; also of none, which is yet to come."""
         ...
 
 
@@ -50,7 +50,8 @@ class _Handlers:
         # A complete one has all its segments: there is nothing to ask.
         asked = video.presentation_id is not None and video.status != "complete"
         ready = await self._readiness.readiness(video.presentation_id or "") if asked else {}
-        outlook = await self._readiness.outlook(video.presentation_id or "") if asked else Outlook()
+        coming = asked or video.status == "probing"
+        outlook = await self._readiness.outlook(video.presentation_id or "") if coming else Outlook()
         return answers.admin_video(video, ready, outlook)
 
     async def add(self, call: Call[VideoBody, NoQuery]) -> Reply:

@@ -152,6 +152,8 @@ class RenditionProgress(BaseModel):
     height: int
     ready: int
     total: int
+    seconds_left: float | None
+    """Until its last segment is made, as far as it can be told."""
     damaged: list[DamagedSegment]
 
 
@@ -297,6 +299,7 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]], outlook: Outloo
                 height=rendition.height_class,
                 ready=done,
                 total=rendition.segments,
+                seconds_left=outlook.renditions.get(rendition.name),
                 damaged=[
                     DamagedSegment(index=index, reason=reason)
                     for name, index, reason in outlook.damaged

@@ -15,7 +15,7 @@ from ottserver.catalog.models import Details, Summary, Video
 from ottserver.catalog.pictures import PLACES, Pictures
 from ottserver.catalog.updates import Updates
 from ottserver.clock import utcnow
-from ottserver.errors import Conflict, NotFound
+from ottserver.errors import Busy, Conflict, NotFound
 from ottserver.ids import new_id
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ class CatalogService:
     def __init__(
         self, *, database: Database, uploads: Uploads, states: SourceStates, live: LiveFeed, blobs: Blobs
     ) -> None:
-        """`live` carries transcode's progress (topic "transcode", with a `source_id`); `blobs` has the pictures."""
+        """`live` carries transcode's progress (topic "transcode"); `blobs` has the pictures.
+
+        A message with a `source_id` is about the videos of that source, one without about all that are still probed.
+        """
         self._database = database
         self._uploads = uploads
         self._live = live
@@ -106,10 +109,18 @@ class CatalogService:
                 with contextlib.suppress(asyncio.QueueEmpty):
                     while True:
                         source_ids.add(_source_id(queue.get_nowait().payload))
-                async with self._database.reading() as connection:
-                    for source_id in source_ids - {""}:
-                        for video in await store.of_source(connection, source_id):
-                            self.updates.mark(video.id)
+                # While the database is away nothing is told; what comes afterwards tells it too.
+                with contextlib.suppress(Busy):
+                    for video_id in await self._about(source_ids):
+                        self.updates.mark(video_id)
+
+    async def _about(self, source_ids: set[str]) -> list[str]:
+        """Ids of the videos that messages about these sources concern."""
+        async with self._database.reading() as connection:
+            found = await store.probing(connection) if "" in source_ids else []
+            for source_id in source_ids - {""}:
+                found += [video.id for video in await store.of_source(connection, source_id)]
+        return found
 
     async def add_upload(self, upload_id: str, details: Details) -> Video:
         """Put a video into the catalog whose bytes come by this upload, finished or not.

@@ -172,6 +172,11 @@ async def of_source(connection: AsyncConnection, source_id: str) -> list[Video]:
     return await _all(connection, sa.select(videos).where(videos.c.source_id == source_id).order_by(videos.c.id))
 
 
+async def probing(connection: AsyncConnection) -> list[str]:
+    """Ids of the videos whose bytes have not come, or have not been looked at."""
+    return list((await connection.execute(sa.select(videos.c.id).where(videos.c.status == "probing"))).scalars())
+
+
 async def uses_source(connection: AsyncConnection, source_id: str, upload_ids: Sequence[str]) -> bool:
     """Whether a video is made of the source, or of one of the uploads."""
     query = sa.select(sa.func.count()).where(

@@ -100,20 +100,32 @@ class Scheduler:
             return Outlook(damaged=damaged)
         before = sorted(self._titles, key=_precedence)
         before = [other for other in before[: before.index(title)] if other is not title]
-        seconds = [self._seconds(other) for other in (*before, title)]
-        known = [one for one in seconds if one is not None]
-        can = self._workers and not self.full and len(known) == len(seconds)
+        until = self._until(title, before)
         return Outlook(
-            seconds_left=sum(known) / self._workers if can else None,
+            seconds_left=max(until.values(), default=None),
+            renditions=until,
             waits_for=self._obstacle(title, len(before)),
             damaged=damaged,
         )
 
-    def _seconds(self, title: Title) -> float | None:
+    def obstacles(self) -> dict[Title, str]:
+        """Every title that has work left, and why it waits; nothing while it is worked on."""
+        return {title: self._obstacle(title, n) for n, title in enumerate(sorted(self._titles, key=_precedence))}
+
+    def _until(self, title: Title, before: list[Title]) -> dict[str, float]:
+        """Seconds until each rendition has its last segment; nothing where that cannot be told."""
+        waiting = [self._seconds(other, other.units_left) for other in before]
+        if not self._workers or self.full or None in waiting:
+            return {}
+        first = sum(seconds for seconds in waiting if seconds is not None)
+        own = {name: self._seconds(title, units) for name, units in title.units_until().items()}
+        return {name: (first + seconds) / self._workers for name, seconds in own.items() if seconds is not None}
+
+    def _seconds(self, title: Title, units: int) -> float | None:
         if not title.listed:
             return None
-        own = title.speed.seconds(title.units_left)
-        return self._speed.seconds(title.units_left) if own is None else own
+        own = title.speed.seconds(units)
+        return self._speed.seconds(units) if own is None else own
 
     def _obstacle(self, title: Title, before: int) -> str:
         if not self._workers:

@@ -79,6 +79,17 @@ class SegmentMap:
             name: len(states) - states.count(_READY) - states.count(_FAILED) for name, states in self._states.items()
         }
 
+    def until(self, rendition: str) -> dict[str, int]:
+        """How many segments of each rendition are made until this one has its last, onwards from where a player is."""
+        states = self._states.get(rendition, bytearray())
+        # What lies before the player's place is made last.
+        last = _last_unmade(states, 0, self.cursor)
+        parts = [(self.cursor, len(states)), (0, last + 1)]
+        if last < 0:
+            last = _last_unmade(states, self.cursor, len(states))
+            parts = [(self.cursor, last + 1)]
+        return {name: sum(_unmade(other, *part) for part in parts) for name, other in self._states.items()}
+
     @property
     def begun(self) -> bool:
         """Whether the first segments of every rendition are made, or being made."""
@@ -225,3 +236,11 @@ class SegmentMap:
             index = states.find(_MISSING)
             return None if index < 0 else index + len(states) - self.cursor
         return index - self.cursor
+
+
+def _unmade(states: bytearray, start: int, end: int) -> int:
+    return states.count(_MISSING, start, end) + states.count(_CLAIMED, start, end)
+
+
+def _last_unmade(states: bytearray, start: int, end: int) -> int:
+    return max(states.rfind(_MISSING, start, end), states.rfind(_CLAIMED, start, end))

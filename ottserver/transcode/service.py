@@ -26,6 +26,7 @@ from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler
 from ottserver.transcode.sidecars import Sidecars
 from ottserver.transcode.studio import Studio
+from ottserver.transcode.telling import Telling
 from ottserver.transcode.title import Title
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class TranscodeService:
             Checker(blobs, self.pool),
             workers=settings.background_workers,
         )
+        self._telling = Telling(self._scheduler, self._studio, progress)
         self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
@@ -88,6 +90,7 @@ class TranscodeService:
             self._fills = fill
             if fill:
                 await stack.enter_async_context(self._scheduler.running())
+                await stack.enter_async_context(self._telling.running())
                 for fact in await self._planner.unfit():
                     await self.on_source_ready(fact)
                 await self._resume()
@@ -206,10 +209,13 @@ class TranscodeService:
         return frozenset(rung.name for rung, has in zip(rungs, there, strict=True) if has or rung.copied)
 
     async def outlook(self, presentation_id: str) -> Outlook:
-        """How long the film has still to be encoded, why it waits, and what could not be made of it."""
-        title = await self._title(presentation_id)
+        """How long the film has still to be encoded, why it waits, and what could not be made of it.
+
+        With an id of nothing it is about a film that has not been planned yet.
+        """
+        title = await self._title(presentation_id) if presentation_id else None
         if title is None:
-            return Outlook()
+            return Outlook(waits_for=self._telling.obstacle)
         if not self._fills and not title.map.complete:
             return Outlook(waits_for="Another process encodes ahead of time.")
         return self._scheduler.outlook(title)

@@ -73,6 +73,8 @@ class Title:
         """Background jobs in hand."""
         self.served = 0
         """The background's turn in which something was last made of it."""
+        self.told = 0
+        """How often those who look on were told of it."""
         self._watched = -_RECENT_SECONDS
         self._progress = progress
         self._last = 0.0
@@ -96,6 +98,14 @@ class Title:
     def units_left(self) -> int:
         """The work that is left, as `Speed` counts it."""
         return units_of(self.sizes, self.map.left())
+
+    def units_until(self) -> dict[str, int]:
+        """The work until each rendition that is not all made has its last segment.
+
+        Rungs are made together, so that one of which more is there is not ready sooner unless its last segment is.
+        """
+        left = self.map.left()
+        return {name: units_of(self.sizes, self.map.until(name)) for name, count in left.items() if count}
 
     @property
     def watched(self) -> bool:
@@ -132,6 +142,7 @@ class Title:
     def tell(self) -> None:
         """Tell whoever looks how far it is."""
         self.hush()
+        self.told += 1
         self._last = asyncio.get_running_loop().time()
         payload: dict[str, object] = {
             "source_id": self.presentation.source_id,

@@ -270,10 +270,22 @@ async def test_event_stream_tells_every_change_until_the_server_ends_it(home: Ho
         home.live.publish("transcode", {"source_id": source_id, "presentation_id": laid.id})
         video = await until_event(stream, "video")
         assert video["renditions"][0]["ready"] == 4
+        assert (video["seconds_left"], video["renditions"][0]["seconds_left"]) == (90.5, 60.5)
         await call(client, "DELETE", f"{VIDEOS}/{video_id}")
         assert await until_event(stream, "removed") == {"video_id": video_id}
         home.catalog.end_streams()
         assert (await stream.read()).strip() == b""
+
+
+async def test_films_that_are_still_looked_at_are_told_of_when_the_disk_fills_up(home: House, client: Client) -> None:
+    video_id = await added(home, client)
+    async with client.get("/api/v1/admin/events") as answer:
+        assert (await next_event(answer.content))[0] == "hello"
+        home.ready[""] = {}
+        home.live.publish("transcode", {"disk_full": True})
+        told = await until_event(answer.content, "video", video_id=video_id, status="probing")
+        assert told["waits_for"] == "1 film before it."
+        home.catalog.end_streams()
 
 
 async def test_streams_are_bounded(home: House, client: Client) -> None:

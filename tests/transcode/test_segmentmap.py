@@ -122,3 +122,23 @@ def test_blobs_that_are_no_segments_of_the_presentation_are_ignored() -> None:
     assert not segments.add("v999", 0)
     assert segments.add("v480", 2)
     assert not segments.add("v480", 2)
+
+
+def test_rendition_ends_with_what_is_made_before_its_last_segment() -> None:
+    segments = SegmentMap(presentation())
+    for index in range(10, 30):
+        segments.add("v480", index)
+    for index in range(30):
+        segments.add("a0", index)
+    assert segments.until("v480") == {"v480": 10, "v720": 10, "a0": 0}
+    assert segments.until("v720") == {"v480": 10, "v720": 30, "a0": 0}
+    assert set(segments.until("a0").values()) == {0}
+    # A player in the middle: what lies before it comes last.
+    segments.cursor = 20
+    assert segments.until("v480") == {"v480": 10, "v720": 20, "a0": 0}
+    segments.add("v720", 29)
+    for index in range(20):
+        segments.add("v720", index)
+    segments.claim()
+    assert segments.until("v720") == {"v480": 0, "v720": 9, "a0": 0}
+    assert segments.until("v480") == {"v480": 10, "v720": 9, "a0": 0}

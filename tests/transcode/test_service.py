@@ -361,14 +361,16 @@ async def test_outlook_has_an_estimate_once_something_was_measured_and_says_why_
         assert outlook.seconds_left is None
         assert "no background workers" in outlook.waits_for
     async with room.open(fill=True) as opened:
-        estimates = []
-        while len(counts := {await ready_in(opened, presentation.id)} - {8}) == 1:
-            estimates.append(((await opened.service.outlook(presentation.id)).seconds_left, counts))
+        looks = []
+        while await ready_in(opened, presentation.id) != 8:
+            looks.append(await opened.service.outlook(presentation.id))
             await asyncio.sleep(0.02)
-        assert estimates[0][0] is None
-        known = [seconds for seconds, _ in estimates if seconds is not None]
+        assert (looks[0].seconds_left, looks[0].renditions) == (None, {})
+        known = [look for look in looks if look.seconds_left is not None]
         assert known
-        assert all(0 <= seconds < 60 for seconds in known)
+        assert all(0 < seconds < 60 for look in known for seconds in look.renditions.values())
+        assert {look.seconds_left for look in known} == {max(look.renditions.values()) for look in known}
+        assert {name for look in known for name in look.renditions} == {"v480", "a0"}
         await opened.fact(PresentationComplete)
         assert await opened.service.outlook("0" * 32) == Outlook()
 
