@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _BACK_OFF_SECONDS = (0.0, 0.7, 2.0, 5.0, 12.0, 30.0, 90.0)
 # MPEG-TS and PS have no index: a seek lands anywhere, and the next key frame may be after the place.
 _WHOLE_PIXELS = 1 << 31
-# A film of no more pixels than this (a thousand pictures of 1080p) is decoded through: in some seconds every tile
-# shows its own place, however rare key frames are.
+# A film of no more pixels than this (a thousand pictures of 1080p) is decoded through where key frames are rarer than
+# tiles: in some seconds every tile shows its own place.
 
 
 class _Unseekable(Exception):
@@ -46,7 +47,7 @@ def shown_at(path: Path, plan: EncodingPlan, frames: Sequence[int], *, seconds: 
     Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
     """
     video, until = plan.report.video, time.monotonic() + seconds
-    if video.frames * video.width * video.height <= _WHOLE_PIXELS:
+    if video.frames * video.width * video.height <= _WHOLE_PIXELS and not _keyed(video.keys, frames):
         yield from _decoded(path, plan, frames, until)
         return
     grid, time_base = grid_of(plan), Fraction(video.time_base)
@@ -55,6 +56,11 @@ def shown_at(path: Path, plan: EncodingPlan, frames: Sequence[int], *, seconds: 
         yield from _sought(path, plan, targets, until)
     except _Unseekable:
         yield from _passed(path, plan, targets, until)
+
+
+def _keyed(keys: Sequence[int], frames: Sequence[int]) -> bool:
+    """Whether every place has a key frame of its own, at it or behind the place before it."""
+    return bool(keys) and len({bisect_right(keys, frame) for frame in frames}) == len(frames)
 
 
 def coarse_to_fine(count: int) -> list[int]:
