@@ -31,6 +31,7 @@ from scripts.benches._films import FILM, ffmpeg, looped
 from tests.support.server import Server
 
 EMAIL, PASSWORD = "bench@example.org", "a bench's passphrase"
+SECONDS, NO_DEVICES = "600", "0"
 RUN = 5
 """Segments of a worker's job."""
 
@@ -44,7 +45,7 @@ def memory_mb(pid: int, name: str) -> float:
 async def worker(film: Path, rungs: list[str], threads: int) -> float:
     """Greatest resident memory, in MB, of a worker that makes a run of segments."""
     plan = PLAN.dump_json(make_plan(probe(film), wiring.encoder_settings(load()))).decode()
-    words = ("-m", "ottserver.transcode.worker", str(os.getpid()), "0", str(threads))
+    words = ("-m", "ottserver.transcode.worker", str(os.getpid()), "0", str(threads), SECONDS, NO_DEVICES)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe)
     if process.stdin is None or process.stdout is None:
