@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID  # noqa: TC003 - pydantic reads the annotation when the program runs
 
@@ -75,14 +76,23 @@ class SubtitleTrack(BaseModel):
     hearing_impaired: bool
 
 
+class LowerQuality(BaseModel):
+    """A height class, and the bits a second that carry it."""
+
+    height: int
+    bandwidth: int
+
+
 class StartQuality(BaseModel):
     """With what a player does well to begin: the height class whose pictures come at once, and a line that carries it.
 
-    `bandwidth` is in bits a second. A player that knows its line to be slower begins lower.
+    `bandwidth` is in bits a second. A player that knows its line to be slower begins with the first of `lower` that it
+    carries: those come as soon, but for the last, which is the least there is.
     """
 
     height: int
     bandwidth: int
+    lower: list[LowerQuality]
 
 
 class OriginalAnswer(BaseModel):
@@ -252,7 +262,7 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
         resume_at=play.resume_at,
         duration_seconds=play.session.duration_seconds,
         max_height=play.max_height,
-        start=StartQuality(height=play.start.height, bandwidth=play.start.bandwidth),
+        start=StartQuality.model_validate(asdict(play.start)),
         subtitles=[
             SubtitleTrack(
                 name=track.name,

@@ -80,6 +80,14 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """A height class, and the line that carries it with its sound, in bits a second."""
+
+    height: int
+    bandwidth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """What a player does well to begin with; from there on its own measurements decide."""
 
@@ -87,6 +95,8 @@ class Start:
     """Height class whose first picture needs no encoding, or the least."""
     bandwidth: int
     """The line to assume, in bits a second: enough for that class with its sound."""
+    lower: tuple[Quality, ...] = ()
+    """What a slower line begins with, the best first: classes that need no encoding either, and the least."""
 
 
 @dataclass(frozen=True, slots=True)

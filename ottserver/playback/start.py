@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ottserver.playback.models import Start
+from ottserver.playback.models import Quality, Start
 
 if TYPE_CHECKING:
     from ottserver.media import Presentation
@@ -17,10 +17,15 @@ def first_quality(presentation: Presentation, max_height: int, prompt: frozenset
     """The best rung up to `max_height` that is among `prompt`, those that need no encoding; else the lowest there is.
 
     A rung that has still to be encoded costs the server the more time the larger it is, and a first picture should not
-    wait for that; a better one follows as soon as the player has measured its line.
+    wait for that; a better one follows as soon as the player has measured its line. Those below it that come as soon,
+    and the lowest, are for players whose line is slower.
     """
     lowest, *others = presentation.video
     allowed = [lowest, *(rung for rung in others if rung.height_class <= max_height)]
-    best = max((rung for rung in allowed if rung.name in prompt), key=lambda rung: rung.height_class, default=lowest)
     sound = max((track.bandwidth for track in presentation.audio), default=0)
-    return Start(best.height_class, round((best.bandwidth + sound) / _SHARE))
+    qualities = [
+        Quality(rung.height_class, round((rung.bandwidth + sound) / _SHARE))
+        for rung in sorted(allowed, key=lambda rung: -rung.height_class)
+        if rung.name in prompt or rung is lowest
+    ]
+    return Start(qualities[0].height, qualities[0].bandwidth, tuple(qualities[1:]))

@@ -22,7 +22,7 @@ async ([waited, said]) => {
     configure: (name, value) => { set[name] = value; },
     getVideoTracks: () => [{ height: 480 }, { height: 720 }],
   });
-  adapt(player, document.createElement("video"), { height: 480, bandwidth: 1_000_000 });
+  adapt(player, document.createElement("video"), { height: 480, bandwidth: 1_000_000, lower: [] });
   const manager = set.abrFactory();
   manager.configure(new shaka.Player().getConfiguration().abr);
   const segment = { getStartTime: () => 0, getEndTime: () => 2 };
@@ -37,6 +37,17 @@ async ([waited, said]) => {
 }
 """
 """Segments of 200 kB that took 40 ms after a wait: what the line is measured to, and the greatest height left."""
+BEGIN = """
+async (line) => {
+  localStorage.setItem("ottserver.line", line);
+  const { adapt } = await import("/static/app/player/adapt.js");
+  const set = {};
+  const player = Object.assign(new EventTarget(), { configure: (name, value) => { set[name] = value; } });
+  const start = { height: 1080, bandwidth: 6_400_000, lower: [{ height: 480, bandwidth: 1_000_000 }] };
+  adapt(player, document.createElement("video"), start);
+  return set["abr.defaultBandwidthEstimate"];
+}
+"""
 LINE = 200_000 * 8 / 0.040
 
 
@@ -66,6 +77,15 @@ def test_a_picture_that_the_server_cannot_make_in_time_is_left_for_a_smaller_one
 ) -> None:
     _, height = measured(open_screen(), theatre, 2500, 2500)
     assert height == 719
+
+
+@pytest.mark.parametrize(("line", "assumed"), [(9_000_000, 6_400_000), (5_000_000, 1_000_000), (700_000, 700_000)])
+def test_a_line_too_slow_for_what_comes_at_once_begins_with_the_least_instead_of_waiting_for_what_is_between(
+    theatre: Theatre, open_screen: OpenScreen, line: int, assumed: int
+) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    assert screen.page.evaluate(BEGIN, line) == assumed
 
 
 @pytest.mark.parametrize(("remembered", "height"), [(None, 1080), (2_000_000, 480)])

@@ -71,7 +71,7 @@ async def test_play_answers_with_all_that_a_player_needs(client: Client, stage: 
         "resume_at": 0,
         "duration_seconds": FILM_SECONDS,
         "max_height": 720,
-        "start": {"height": 480, "bandwidth": 888_889},
+        "start": {"height": 480, "bandwidth": 888_889, "lower": []},
         "subtitles": [
             {
                 "name": "s0-12ab",

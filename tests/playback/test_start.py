@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ottserver.ids import new_id
 from ottserver.media import Presentation, Rendition
-from ottserver.playback.models import Start
+from ottserver.playback.models import Quality, Start
 from ottserver.playback.start import first_quality
 
 
@@ -20,12 +20,14 @@ def test_what_nobody_has_made_begins_with_the_lowest() -> None:
 
 
 def test_what_needs_no_encoding_begins_with_the_best_that_the_plan_allows() -> None:
-    assert first_quality(FILM, 1080, EVERY) == Start(1080, 6_000_000)
-    assert first_quality(FILM, 720, EVERY) == Start(720, 3_000_000)
+    medium, least = Quality(720, 3_000_000), Quality(480, 1_000_000)
+    assert first_quality(FILM, 1080, EVERY) == Start(1080, 6_000_000, (medium, least))
+    assert first_quality(FILM, 720, EVERY) == Start(720, 3_000_000, (least,))
 
 
 def test_a_copied_rung_is_begun_with_although_those_below_have_to_be_made() -> None:
-    assert first_quality(FILM, 1080, frozenset({"v1080"})).height == 1080
+    copied = frozenset({"v1080"})
+    assert first_quality(FILM, 1080, copied) == Start(1080, 6_000_000, (Quality(480, 1_000_000),))
     assert first_quality(FILM, 720, frozenset({"v1080"})).height == 480
 
 

@@ -23,7 +23,7 @@
  *   status: FilmStatus, renditions: RenditionFacts[], audio: AudioFacts[], subtitles: SubtitleFacts[], chapters: Chapter[]}} FilmMetadata
  *
  * @typedef {{manifest_url: string, dash_url: string, session_id: string, presentation_id: string, heartbeat_seconds: number, thumbnails_url?: string | null, resume_at: number,
- *   duration_seconds: number, max_height: number, start: {height: number, bandwidth: number}, subtitles: Words[],
+ *   duration_seconds: number, max_height: number, start: import("../player/adapt.js").Start, subtitles: Words[],
  *   original?: {manifest_url: string, dash_url: string, codecs: string, height: number, bandwidth: number} | null}} PlayGrant
  * @typedef {{session_id: string, title: string, video_id: string, device: string, started_at: string,
  *   position: number}} ScreenInUse

@@ -2,6 +2,8 @@ import { CONFIG } from "./config.js";
 import { shaka } from "./shaka.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
+/** @typedef {{height: number, bandwidth: number}} Quality its height class, and the line that carries it, in bits a second */
+/** @typedef {Quality & {lower: Quality[]}} Start what comes at once, and what a slower line begins with, the best first */
 
 /** So many segments of a rung in a row that took longer to make than they play show that the server cannot keep up. */
 const LATE = 2;
@@ -99,7 +101,7 @@ class Adapting extends shaka.abr.SimpleAbrManager {
  * where the server makes segments begins with the least quality again: the picture is there soonest.
  * @param {Player} player
  * @param {HTMLVideoElement} video
- * @param {{height: number, bandwidth: number}} start the server's advice
+ * @param {Start} start the server's advice
  * @returns {() => void} ends it, and remembers the line for the next film
  */
 export function adapt(player, video, start) {
@@ -124,7 +126,7 @@ export function adapt(player, video, start) {
   };
   video.addEventListener("seeking", onSeeking);
   player.configure("abrFactory", () => manager);
-  player.configure("abr.defaultBandwidthEstimate", Math.min(start.bandwidth, knownLine()));
+  player.configure("abr.defaultBandwidthEstimate", beginning(start, knownLine()));
   player.addEventListener("downloadheadersreceived", (event) => {
     manager.answered(Reflect.get(event, "request"), Reflect.get(event, "headers")?.["cmsd-dynamic"]);
   });
@@ -134,6 +136,16 @@ export function adapt(player, video, start) {
     const line = player.getStats().estimatedBandwidth;
     if (line > 0 && manager.measured > TELLING) remember(line);
   };
+}
+
+/**
+ * The line to assume so that the player begins with what needs no encoding: a quality between two such would.
+ * @param {Start} start
+ * @param {number} line bits a second
+ */
+function beginning(start, line) {
+  const carried = [start, ...start.lower].find((quality) => quality.bandwidth <= line);
+  return carried ? carried.bandwidth : line;
 }
 
 /** @param {HTMLVideoElement} video */

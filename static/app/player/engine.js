@@ -20,7 +20,7 @@ shaka.polyfill.installAll();
  * @param {string} url of an MPD or a multivariant playlist
  * @param {import("./original.js").Original | undefined} original the film as it is, in a manifest of its own
  * @param {number} startAt seconds
- * @param {{height: number, bandwidth: number}} start the server's advice with which quality to begin
+ * @param {import("./adapt.js").Start} start the server's advice with which quality to begin
  * @param {(failure: Failure) => void} onFail called when playing cannot go on by itself
  * @returns {{player: Player, close: () => Promise<void>}}
  */
