@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import av
 from av.filter import Graph
 
+from ottserver.backends.ffmpeg.losses import Losses
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets
+from ottserver.transcode.whole import PATIENCE_SECONDS, WholePictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +60,7 @@ def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) 
                 stream = _stream(container, video, threads)
                 target = grid.ticks_of(start, video.origin, Fraction(video.time_base))
                 container.seek(target, backward=True, stream=stream)
-                frames = _decoded(container, stream, video, grid, first)
+                frames = _decoded(path, container, stream, video, grid, first)
                 head = next(frames, None)
                 if head is not None and head[0] <= first:
                     yield head
@@ -67,8 +69,18 @@ def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) 
         except (_Late, av.error.PermissionError):
             # Some demuxers refuse to seek where they have no index: the next place, and in the end the start.
             continue
-    with open_source(path) as container:
-        yield from _decoded(container, _stream(container, video, threads), video, grid, None)
+    yield from _from_start(path, video, grid, threads)
+
+
+def _from_start(path: Path, video: VideoStream, grid: Grid, threads: int) -> Iterator[Numbered]:
+    for patient in (True, False):
+        with open_source(path) as container:
+            frames = _decoded(path, container, _stream(container, video, threads), video, grid, None, patient=patient)
+            head = next(frames, None)
+            if head is not None and (not patient or head[0] <= PATIENCE_SECONDS * grid.rate):
+                yield head
+                yield from frames
+                return
 
 
 def _stream(container: InputContainer, video: VideoStream, threads: int) -> Demuxed:
@@ -79,30 +91,39 @@ def _stream(container: InputContainer, video: VideoStream, threads: int) -> Demu
 
 
 def _decoded(
-    container: InputContainer, stream: Demuxed, video: VideoStream, grid: Grid, first: int | None
+    path: Path,
+    container: InputContainer,
+    stream: Demuxed,
+    video: VideoStream,
+    grid: Grid,
+    first: int | None,
+    *,
+    patient: bool = True,
 ) -> Iterator[Numbered]:
     time_base = Fraction(video.time_base)
-    number, keyed = -1, False
+
+    def number(stamp: int) -> int:
+        return grid.frame_at(stamp, video.origin, time_base)
+
     coming = packets(container, stream)
     if first is not None and video.codec in _PLAIN_REFERENCES:
-        coming = _hurried(coming, stream, lambda stamp: grid.frame_at(stamp, video.origin, time_base) <= first)
+        coming = _hurried(coming, stream, lambda stamp: number(stamp) <= first)
+    with path.open("rb", buffering=0) as file:
+        losses = Losses(container, stream, file.fileno())
+        pictures = WholePictures(stream, losses, number, grid.rate, patient=patient)
+        yield from pictures.read(coming if first is None else _not_after(coming, lambda stamp: number(stamp) <= first))
+
+
+def _not_after(coming: Iterator[Packet[Stream]], before: Callable[[int], bool]) -> Iterator[Packet[Stream]]:
+    """The packets. Raises `_Late` when already the first key picture is after the picture that is wanted."""
+    keyed = False
     for packet in coming:
-        if not keyed and packet.size:
-            if not packet.is_keyframe:
-                continue
+        if not keyed and packet.is_keyframe:
             keyed = True
             shown = packet.dts if packet.pts is None else packet.pts
-            if first is not None and shown is not None and grid.frame_at(shown, video.origin, time_base) > first:
+            if shown is not None and not before(shown):
                 raise _Late
-        try:
-            frames = stream.codec_context.decode(packet)
-        except av.error.FFmpegError:
-            # What cannot be decoded is left out; the picture before it stays.
-            continue
-        for frame in frames:
-            shown = frame.dts if frame.pts is None else frame.pts
-            number = number + 1 if shown is None else grid.frame_at(shown, video.origin, time_base)
-            yield number, frame
+        yield packet
 
 
 def _hurried(

@@ -100,7 +100,7 @@ class Mixer:
     def convert(self, frame: AudioFrame) -> Samples:
         """The frame's samples, mixed."""
         places = positions(frame)
-        mixed = _mixed(_planar(frame, len(places)), matrix(places, self._channels))
+        mixed = _mixed(planar(frame), matrix(places, self._channels))
         if frame.sample_rate == self._rate:
             return mixed
         if self._resampler is None or self._from != frame.sample_rate:
@@ -113,11 +113,12 @@ class Mixer:
         return np.concatenate([np.zeros((self._channels, 0), np.float32), *blocks], axis=1)
 
 
-def _planar(frame: AudioFrame, channels: int) -> Samples:
+def planar(frame: AudioFrame) -> Samples:
     """The frame's channels as rows of floats.
 
     PyAV's own `to_ndarray` reads one plane too many, from anywhere in memory, where there are eight or more.
     """
+    channels = len(positions(frame))
     kind = np.dtype(_KINDS[frame.format.name.removesuffix("p")])
     if frame.format.is_planar:
         rows = [np.frombuffer(memoryview(plane), kind, frame.samples) for plane in frame.planes[:channels]]

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ottserver.backends.ffmpeg.sourcefile import open_source, packets
+from ottserver.backends.ffmpeg.sourcefile import open_source
 from ottserver.transcode.downmix import LAYOUTS, Mixer
 from ottserver.transcode.grid import nearest
+from ottserver.transcode.heard import faded, whole_frames
 from ottserver.transcode.placing import placed
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _WARM_UP_SECONDS = Fraction(3, 10)
 # Decoders need what came before: overlap (AAC), bit reservoir (MP3), preskip (Opus).
 _BACK_OFF_SECONDS = (0, 1, 3, 10, 30, 90)
+_BEYOND = 4
+# So many blocks in a row tell that the end has come: the time of a single one may be damaged.
 _RESAMPLER_REACH = 2048
 # Input samples on either side that a resampled sample may depend on.
 
@@ -70,8 +73,10 @@ class Pcm:
     def _source(self, start: int, end: int) -> Samples:
         """The same at the source's rate."""
         samples = np.zeros((self._track.channels, end - start), np.float32)
-        for position, block in self._from(start):
-            if position >= end:
+        beyond = 0
+        for position, block in faded(self._from(start), self._track.source_rate):
+            beyond = beyond + 1 if position >= end else 0
+            if beyond > _BEYOND:
                 break
             left, right = max(position, start), min(position + block.shape[1], end)
             if left < right:
@@ -109,15 +114,8 @@ class Pcm:
     def _stamped(self, container: InputContainer) -> Iterator[tuple[int | None, Samples]]:
         rate = self._track.source_rate
         mixer = Mixer(rate, self._track.channels)
-        stream = container.streams[self._track.stream]
-        context = stream.codec_context
-        for packet in packets(container, stream):
-            try:
-                frames = context.decode(packet)  # type: ignore[attr-defined] # an audio stream's context, says the probe
-            except av.error.FFmpegError:
-                # What cannot be decoded is left out and becomes silence.
-                continue
-            yield from [(self._stamp(frame), mixer.convert(frame)) for frame in frames]
+        for frame in whole_frames(container, container.streams[self._track.stream]):
+            yield self._stamp(frame), mixer.convert(frame)
 
     def _stamp(self, frame: AudioFrame) -> int | None:
         if frame.pts is None or frame.time_base is None:

@@ -186,23 +186,33 @@ class _Source:
             following = position + AAC_FRAME
             data = bytes(packet)
             same = configuration(self.extradata, data) == (track.sample_rate, track.channels)
+            if packet.is_corrupt:
+                yield position, b""
+                continue
             yield position, (data if self.extradata else payload(data)) if same else None
 
 
 def _decodable(extradata: bytes, slots: list[bytes], channels: int) -> list[bytes]:
-    """The frames, without those that a decoder refuses or takes for something else."""
-    decoder: AudioCodecContext = av.CodecContext.create("aac", "r")
-    decoder.extradata = extradata
+    """The frames, without those that a decoder refuses or takes for something else, and those between such."""
+    decoder = _decoder(extradata)
     good = []
     for data in slots:
         try:
             frames = decoder.decode(av.Packet(data)) if data else []
         except av.error.FFmpegError:
-            frames = []
+            # One that has met damage goes on with the channels that it found there.
+            decoder, frames = _decoder(extradata), []
         # All are looked at: a frame whose layout is not read cannot be let go of.
         heard = [(len(positions(frame)), frame.samples) for frame in frames]
-        good.append(data if heard == [(channels, AAC_FRAME)] else b"")
-    return good
+        good.append(not data or heard == [(channels, AAC_FRAME)])
+    beside = zip([True, *good], [*good[1:], True], strict=False)
+    return [data if whole and any(near) else b"" for data, whole, near in zip(slots, good, beside, strict=True)]
+
+
+def _decoder(extradata: bytes) -> AudioCodecContext:
+    decoder: AudioCodecContext = av.CodecContext.create("aac", "r")
+    decoder.extradata = extradata
+    return decoder
 
 
 @lru_cache(maxsize=16)

@@ -160,6 +160,8 @@ def _pictures(stream: VideoStream, source: Source) -> list[Packet[Any]]:
 def samples(sound: Sound, source: Source, rate: int) -> np.ndarray:
     """What is heard from the first picture in the file on, one channel at `rate` samples a second."""
     heard = np.zeros(round(source.seconds * rate), np.float32)
+    if sound.steady:
+        return (LOUD * np.sin(2 * np.pi * sound.hertz * np.arange(heard.size) / rate)).astype(np.float32)
     time = np.arange(round(FLASH_SECONDS * rate)) / rate
     beep = LOUD * np.sin(2 * np.pi * sound.hertz * time)
     for start in source.flashes():

@@ -27,6 +27,8 @@ class Sound:
     starts: Fraction = Fraction(0)
     ends: Fraction | None = None
     options: Options = ()
+    steady: bool = False
+    """Whether it sounds all the time, not with the flashes only."""
 
 
 @dataclass(frozen=True)

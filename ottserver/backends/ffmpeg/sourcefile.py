@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import av
 
+from ottserver.backends.ffmpeg.counted import Counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -57,9 +59,13 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream
     for other in container.streams:
         if other is not stream:
             other.discard = av.stream.Discard.all
+    counted = Counted(stream) if container.format.name == "avi" and len(stream.index_entries) > 1 else None
     for _ in range(_BAD_READS):
         try:
-            yield from container.demux(stream)
+            for packet in container.demux(stream):
+                if counted is not None and packet.size:
+                    counted.mend(packet)
+                yield packet
         except av.error.InvalidDataError:
             continue
         except IndexError:
