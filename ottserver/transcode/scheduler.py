@@ -100,10 +100,16 @@ class Scheduler:
             return Outlook(damaged=damaged)
         before = sorted(self._titles, key=_precedence)
         before = [other for other in before[: before.index(title)] if other is not title]
-        until = self._until(title, before)
+        waiting = self._waiting(before)
+
+        def until(units: int) -> float | None:
+            own = self._seconds(title, units)
+            return None if waiting is None or own is None else (waiting + own) / self._workers
+
+        parts = {name: until(units) for name, units in title.units_until().items()}
         return Outlook(
-            seconds_left=max(until.values(), default=None),
-            renditions=until,
+            seconds_left=until(title.units_left),
+            renditions={name: seconds for name, seconds in parts.items() if seconds is not None},
             waits_for=self._obstacle(title, len(before)),
             damaged=damaged,
         )
@@ -112,14 +118,11 @@ class Scheduler:
         """Every title that has work left, and why it waits; nothing while it is worked on."""
         return {title: self._obstacle(title, n) for n, title in enumerate(sorted(self._titles, key=_precedence))}
 
-    def _until(self, title: Title, before: list[Title]) -> dict[str, float]:
-        """Seconds until each rendition has its last segment; nothing where that cannot be told."""
-        waiting = [self._seconds(other, other.units_left) for other in before]
-        if not self._workers or self.full or None in waiting:
-            return {}
-        first = sum(seconds for seconds in waiting if seconds is not None)
-        own = {name: self._seconds(title, units) for name, units in title.units_until().items()}
-        return {name: (first + seconds) / self._workers for name, seconds in own.items() if seconds is not None}
+    def _waiting(self, before: list[Title]) -> float | None:
+        """Worker seconds that go to other titles first; nothing where that cannot be told."""
+        seconds = [self._seconds(other, other.units_left) for other in before]
+        known = [one for one in seconds if one is not None]
+        return sum(known) if self._workers and not self.full and len(known) == len(seconds) else None
 
     def _seconds(self, title: Title, units: int) -> float | None:
         if not title.listed:

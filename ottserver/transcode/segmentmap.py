@@ -81,14 +81,21 @@ class SegmentMap:
 
     def until(self, rendition: str) -> dict[str, int]:
         """How many segments of each rendition are made until this one has its last, onwards from where a player is."""
-        states = self._states.get(rendition, bytearray())
-        # What lies before the player's place is made last.
-        last = _last_unmade(states, 0, self.cursor)
-        parts = [(self.cursor, len(states)), (0, last + 1)]
-        if last < 0:
-            last = _last_unmade(states, self.cursor, len(states))
-            parts = [(self.cursor, last + 1)]
-        return {name: sum(_unmade(other, *part) for part in parts) for name, other in self._states.items()}
+        turned = self._from_cursor(rendition)
+        reach = max(turned.rfind(_MISSING), turned.rfind(_CLAIMED)) + 1
+        if not reach:
+            return dict.fromkeys(self._states, 0)
+        first = min(found for found in (turned.find(_MISSING), turned.find(_CLAIMED)) if found >= 0)
+        # Sound is some segments ahead of the pictures: its last batch is made before what lies beside it.
+        pictures = reach if rendition in self._rungs else first + (reach - 1 - first) // AUDIO_BATCH * AUDIO_BATCH
+        ends = {name: pictures if name in self._rungs else reach for name in self._states}
+        within = {name: self._from_cursor(name)[:end] for name, end in ends.items()}
+        return {name: states.count(_MISSING) + states.count(_CLAIMED) for name, states in within.items()}
+
+    def _from_cursor(self, rendition: str) -> bytearray:
+        """The states of its segments in the order in which they are made."""
+        states = self._states[rendition]
+        return states[self.cursor :] + states[: self.cursor]
 
     @property
     def begun(self) -> bool:
@@ -236,11 +243,3 @@ class SegmentMap:
             index = states.find(_MISSING)
             return None if index < 0 else index + len(states) - self.cursor
         return index - self.cursor
-
-
-def _unmade(states: bytearray, start: int, end: int) -> int:
-    return states.count(_MISSING, start, end) + states.count(_CLAIMED, start, end)
-
-
-def _last_unmade(states: bytearray, start: int, end: int) -> int:
-    return max(states.rfind(_MISSING, start, end), states.rfind(_CLAIMED, start, end))

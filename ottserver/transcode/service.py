@@ -78,7 +78,8 @@ class TranscodeService:
         self.sidecars = Sidecars(database, blobs)
         self._titles: dict[str, Title] = {}
         self._loading = asyncio.Lock()
-        self._fills = False
+        self.fills = False
+        """Whether it works ahead of time."""
 
     @asynccontextmanager
     async def running(self, *, fill: bool = True) -> AsyncIterator[None]:
@@ -87,7 +88,7 @@ class TranscodeService:
             await self._planner.choose_encoder()
             await stack.enter_async_context(self.pool.running(devices=self._planner.devices, fill=fill))
             await stack.enter_async_context(self._demand.running())
-            self._fills = fill
+            self.fills = fill
             if fill:
                 await stack.enter_async_context(self._scheduler.running())
                 await stack.enter_async_context(self._telling.running())
@@ -216,7 +217,7 @@ class TranscodeService:
         title = await self._title(presentation_id) if presentation_id else None
         if title is None:
             return Outlook(waits_for=self._telling.obstacle)
-        if not self._fills and not title.map.complete:
+        if not self.fills and not title.map.complete:
             return Outlook(waits_for="Another process encodes ahead of time.")
         return self._scheduler.outlook(title)
 

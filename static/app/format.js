@@ -85,6 +85,25 @@ function channels(channels) {
 }
 
 /**
+ * What one can hear, each language or commentary once.
+ * @param {{language: string, label: string, channels: number}[]} tracks
+ * @returns {string[]} such as "English, stereo · 5.1"; without a name where the film says none
+ */
+export function sounds(tracks) {
+  const found = /** @type {Map<string, string[]>} */ (new Map());
+  for (const track of tracks) {
+    const name = language(track.language, track.label);
+    const ways = found.get(name) ?? [];
+    const way = channels(track.channels);
+    found.set(name, ways.includes(way) ? ways : [...ways, way]);
+  }
+  return [...found].map(([name, ways]) => {
+    const how = ways.join(" · ");
+    return name === UNKNOWN ? how.charAt(0).toUpperCase() + how.slice(1) : `${name}, ${how}`;
+  });
+}
+
+/**
  * @param {{language: string, label: string, channels: number}} track
  * @returns {string} "English (5.1)", or "Stereo" where the film does not say its language
  */

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BAR = "document.querySelector('media-time-range')"
 _SHEET = f"{_BAR}.getAttribute('mediapreviewimage')"
 
-_PICTURE = f"{_BAR}.shadowRoot.querySelector('media-preview-thumbnail')"
+_PICTURE = f"{_BAR}.querySelector('media-preview-thumbnail')"
 
 
 def until_drawn(theatre: Theatre, open_screen: OpenScreen) -> None:

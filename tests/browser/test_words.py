@@ -114,6 +114,10 @@ def test_chapters_are_marked_listed_and_jumped_to(theatre: Theatre, open_screen:
     screen.plays_beyond(4)
     assert screen.video(".currentTime") < 8
     assert screen.ask("document.querySelectorAll('.player-marks i').length") == 2
+    line = screen.page.locator(".player-line media-time-range")
+    for share, name in ((0.5, "The long way"), (0.9, "Home"), (0.01, "Arrival")):
+        line.hover(position={"x": share * line.evaluate("(node) => node.clientWidth"), "y": 14})
+        expect(screen.page.locator(".player-chapter")).to_have_text(name)
     screen.page.keyboard.press("k")
     screen.page.keyboard.press("]")
     screen.until("Math.abs(document.querySelector('video').currentTime - 8) < 0.05")

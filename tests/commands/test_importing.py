@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import pty
+import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from tests.support.server import Server
+from ottserver.commands.importing import TimeLeftColumn
+from tests.support.server import ROOT, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +49,34 @@ def test_film_is_complete_without_a_server(installation: Server, film: Path) -> 
         (first["video_id"], "complete", False)
     ]
     assert film.is_file()
+
+
+def test_terminal_shows_progress_and_claims_nothing_before_the_film_was_examined(
+    installation: Server, film: Path
+) -> None:
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "ottserver", "import", *installation.options, str(film), "--wait", "complete"]
+    environment = {**installation.environment, "OTT_DATA": str(installation.data), "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=inside, cwd=ROOT) as running:
+        os.close(inside)
+        shown = b""
+        with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as screen:
+            while block := screen.read(4096):
+                shown += block
+        assert running.wait(60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    # How often the terminal is drawn is not up to the film; it is at least once before it can be complete.
+    assert re.search(r"film: (examining|encoding)", text), text
+    assert not re.search(r"examining [━ ]*\d+%", text), text
+
+
+def test_column_shows_the_schedulers_estimate_and_else_its_own() -> None:
+    progress = Progress(TimeLeftColumn(), console=Console(file=io.StringIO(), width=40))
+    known = progress.add_task("known", total=10, left=74.2)
+    unknown = progress.add_task("unknown", total=10, left=None)
+    column, tasks = TimeLeftColumn(), {task.id: task for task in progress.tasks}
+    assert column.render(tasks[known]).plain == "0:01:15"
+    assert column.render(tasks[unknown]).plain == "-:--:--"
 
 
 def test_folder_gives_a_line_for_each_film(installation: Server, film: Path, tmp_path: Path) -> None:

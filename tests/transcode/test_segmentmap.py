@@ -128,10 +128,12 @@ def test_rendition_ends_with_what_is_made_before_its_last_segment() -> None:
     segments = SegmentMap(presentation())
     for index in range(10, 30):
         segments.add("v480", index)
+    assert segments.until("v480") == {"v480": 10, "v720": 10, "a0": 10}
+    assert segments.until("v720") == {"v480": 10, "v720": 30, "a0": 30}
+    # Sound is made in batches of ten, each before the pictures that lie beside it.
+    assert segments.until("a0") == {"v480": 10, "v720": 20, "a0": 30}
     for index in range(30):
         segments.add("a0", index)
-    assert segments.until("v480") == {"v480": 10, "v720": 10, "a0": 0}
-    assert segments.until("v720") == {"v480": 10, "v720": 30, "a0": 0}
     assert set(segments.until("a0").values()) == {0}
     # A player in the middle: what lies before it comes last.
     segments.cursor = 20

@@ -12,7 +12,7 @@ import { PicturePicker } from "./picture-picker.js";
 /** @typedef {import("../api/types.js").FilmMetadata} FilmMetadata */
 
 /**
- * Title, year, genres and description of a film.
+ * Title, year, genres, description and pictures of a film.
  * @param {{film: AdminFilm, onClose: () => void}} props
  */
 export function EditFilm({ film, onClose }) {
@@ -40,7 +40,7 @@ export function EditFilm({ film, onClose }) {
             <${Field} label="Genres" name="genres" hint="Separated by commas." defaultValue=${(data.genres ?? []).join(", ")} wrong=${problem?.field("genres")} />
           </div>
           <${Field} area label="Description" name="description" maxlength="10000" defaultValue=${data.description ?? ""} wrong=${problem?.field("description")} />
-          <${PicturePicker} film=${data} />
+          <${PicturePicker} film=${film} />
           ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
           <div class="buttons">
             <button type="button" class="button" onClick=${onClose}>Cancel</button>

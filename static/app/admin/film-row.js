@@ -40,7 +40,7 @@ export function FilmRow({ film, onEdit, onWords, onDelete }) {
         <h3><a href="/title/${film.video_id}">${film.title}</a></h3>
         <p class="film-facts"><span class="state ${film.status}">${film.status === "probing" && html`<span class="spinner"></span>`}${stateOf(film)}</span>${facts && html` <span>${facts}</span>`}</p>
         ${film.reason && html`<p class="wrong">${film.reason}</p>`}
-        ${film.status === "playable" && film.waits_for && html`<p class="film-waits">${film.waits_for}</p>`}
+        ${film.waits_for && html`<p class="film-waits">${film.waits_for}</p>`}
         ${film.status === "playable" && html`<${Rungs} film=${film} />`}
       </div>
       <div class="row-buttons">

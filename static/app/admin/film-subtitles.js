@@ -52,7 +52,7 @@ export function FilmSubtitles({ film, onClose }) {
         ${data?.subtitles.length === 0 && html`<li class="quiet">This film has none yet.</li>`}
       </ul>
       <form class="form" ref=${form} onSubmit=${onSubmit}>
-        <label class="field"><span>File</span><input name="file" type="file" accept=".srt,.ass,.ssa,.vtt,.sub" /></label>
+        <${Field} label="File" name="file" type="file" accept=".srt,.ass,.ssa,.vtt,.sub" />
         <div class="form-row">
           <${Field} label="Language" name="language" placeholder="en" maxlength="35" hint="Such as en, de or pt-BR." />
           <div class="words-flags">

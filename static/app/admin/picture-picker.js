@@ -18,23 +18,21 @@ const PLACES = [
  * @param {{film: AdminFilm}} props as the server tells it now
  */
 export function PicturePicker({ film }) {
-  const [now, setNow] = useState(film);
+  const [wanted, setWanted] = useState(/** @type {{place: Place, number: number} | undefined} */ (undefined));
   const [place, setPlace] = useState(/** @type {Place} */ ("poster"));
   const [wrong, setWrong] = useState("");
   const choose = async (/** @type {number | null} */ number) => {
-    const before = now;
     setWrong("");
-    if (number !== null) setNow({ ...now, [place]: number });
+    if (number !== null) setWanted({ place, number });
     try {
-      const changed = await patch(`admin/videos/${film.video_id}`, { [place]: number });
-      setNow(changed);
-      filmChanged(changed);
+      filmChanged(await patch(`admin/videos/${film.video_id}`, { [place]: number }));
     } catch (error) {
-      setNow(before);
       setWrong(asProblem(error).detail);
     }
+    setWanted(undefined);
   };
-  const { pictures, chosen } = now;
+  const { pictures, chosen } = film;
+  const shown = wanted?.place === place ? wanted.number : film[place];
   if (pictures.length === 0) return html`<div class="field"><span class="label">Picture</span><p class="hint">Pictures to choose from are there once the film has been looked through.</p></div>`;
   return html`
     <fieldset class="field picker">
@@ -47,7 +45,7 @@ export function PicturePicker({ film }) {
       </div>
       <div class="picker-pictures">
         ${pictures.map((picture) => html`
-          <button type="button" key=${picture.number} aria-label="Picture ${picture.number + 1}" aria-pressed=${now[place] === picture.number} onClick=${() => choose(picture.number)}>
+          <button type="button" key=${picture.number} aria-label="Picture ${picture.number + 1}" aria-pressed=${shown === picture.number} onClick=${() => choose(picture.number)}>
             <img src=${picture.poster_url} alt="" loading="lazy" decoding="async" />
           </button>
         `)}

@@ -1,10 +1,13 @@
 import { html } from "htm/preact";
 import { useResource } from "../api/resource.js";
-import { quality, sound } from "../format.js";
+import { length, quality, sound } from "../format.js";
 import { Meter } from "../ui/still.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
 /** @typedef {import("../api/types.js").FilmMetadata} FilmMetadata */
+
+/** A name with more letters than this needs a wide column. */
+const SHORT = 6;
 
 /** A bar for each rendition of a film that is being made. @param {{film: AdminFilm}} props */
 export function Rungs({ film }) {
@@ -26,17 +29,20 @@ function Bars({ film, audio }) {
     const track = audio.find((candidate) => candidate.name === name);
     return height ? quality(height) : track ? sound(track) : "Sound";
   };
+  const wordy = ordered.some((rendition) => called(rendition).length > SHORT);
   return html`
-    <ul class="rungs ${audio.length > 1 ? "wordy" : ""}">
+    <ul class="rungs ${wordy ? "wordy" : ""}">
       ${ordered.map((rendition) => html`
         <li key=${rendition.name}>
-          <span>${called(rendition)}</span>
+          <span class="rung-name" title=${called(rendition)}>${called(rendition)}</span>
           <${Meter}
             share=${rendition.total ? rendition.ready / rendition.total : 0}
             label=${`${called(rendition)} of ${film.title}`}
             class=${rendition.ready === rendition.total ? "done" : ""}
           />
-          ${rendition.damaged.length > 0 && html`<span class="wrong" title=${rendition.damaged[0]?.reason}>${rendition.damaged.length} damaged</span>`}
+          ${rendition.damaged.length > 0
+            ? html`<span class="wrong" title=${rendition.damaged[0]?.reason}>${rendition.damaged.length} damaged</span>`
+            : html`<span class="rung-left">${rendition.seconds_left !== null && length(Math.ceil(rendition.seconds_left))}</span>`}
         </li>
       `)}
     </ul>

@@ -29,6 +29,8 @@ export function Admin() {
     void finishAnnounced().then((wrong) => wrong && say(wrong.detail));
     return followLibrary();
   }, []);
+  // What an open dialog shows changes with what becomes of the film.
+  const film = films?.find((one) => one.video_id === asked?.film.video_id) ?? asked?.film;
   if (problem && !films) return html`<${Trouble} problem=${problem} onRetry=${loadFilms} />`;
   return html`
     <div class="page">
@@ -54,9 +56,9 @@ export function Admin() {
       ${films && films.length < total && html`
         <div class="buttons"><button class="button" onClick=${() => loadMore().catch((error) => say(asProblem(error).detail))}>Show more</button></div>
       `}
-      ${asked?.what === "edit" && html`<${EditFilm} film=${asked.film} onClose=${close} />`}
-      ${asked?.what === "words" && html`<${FilmSubtitles} film=${asked.film} onClose=${close} />`}
-      ${asked?.what === "delete" && html`<${DeleteFilm} film=${asked.film} onClose=${close} />`}
+      ${asked?.what === "edit" && html`<${EditFilm} film=${film} onClose=${close} />`}
+      ${asked?.what === "words" && html`<${FilmSubtitles} film=${film} onClose=${close} />`}
+      ${asked?.what === "delete" && html`<${DeleteFilm} film=${film} onClose=${close} />`}
     </div>
   `;
 }

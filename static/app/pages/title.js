@@ -1,7 +1,7 @@
 import { html } from "htm/preact";
 import { useEffect } from "preact/hooks";
 import { useResource } from "../api/resource.js";
-import { clock, length, quality, sound, words } from "../format.js";
+import { clock, length, quality, sounds, words } from "../format.js";
 import { ChapterList } from "../player/chapters.js";
 import { warmPlayer } from "../player/warm.js";
 import { Facts, Hero } from "../ui/hero.js";
@@ -90,19 +90,21 @@ function hidden(track) {
 /** @param {{film: Film}} props */
 function Details({ film }) {
   const heights = [...new Set(film.renditions.map((rendition) => rendition.height_class))].sort((a, b) => b - a);
-  /** @type {[string, string][]} */
+  /** @type {[string, ...string[]][]} a name, and what stands below it */
   const pairs = [
     ["Genres", (film.genres ?? []).join(", ")],
     ["Directed by", (film.directors ?? []).join(", ")],
     ["With", (film.actors ?? []).join(", ")],
     ["Quality", heights.map(quality).join(", ")],
-    ["Sound", film.audio.map(sound).join(", ")],
+    ["Sound", ...sounds(film.audio)],
     ["Subtitles", (film.subtitles ?? []).filter((track) => CAN_BE_SHOWN.has(track.state)).map(words).join(", ")],
     ["Subtitles not shown here", (film.subtitles ?? []).filter((track) => !CAN_BE_SHOWN.has(track.state)).map(hidden).join(", ")],
   ];
   return html`
     <dl class="details">
-      ${pairs.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+      ${pairs.filter(([, value]) => value).map(([name, ...values]) => html`
+        <div key=${name}><dt>${name}</dt>${values.map((value) => html`<dd key=${value}>${value}</dd>`)}</div>
+      `)}
     </dl>
   `;
 }

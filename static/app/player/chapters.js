@@ -1,5 +1,5 @@
 import { html } from "htm/preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { clock } from "../format.js";
 
 /** @typedef {import("../api/types.js").Chapter} Chapter */
@@ -35,37 +35,38 @@ export function nextChapter(chapters, time, way) {
 }
 
 /**
- * Marks on the time line where chapters begin, and the name of the one under the pointer.
+ * Marks on the time line where chapters begin.
  * @param {{chapters: Chapter[], seconds: number}} props `seconds`: length of the film
  */
 export function ChapterMarks({ chapters, seconds }) {
-  const [over, setOver] = useState(/** @type {{share: number} | undefined} */ (undefined));
-  useEffect(() => {
-    const line = document.querySelector(".player-line media-time-range");
-    if (!line) return;
-    const onMove = (/** @type {Event} */ event) => {
-      const { left, width } = line.getBoundingClientRect();
-      const share = (/** @type {PointerEvent} */ (event).clientX - left - 10) / (width - 20);
-      setOver({ share: Math.max(0, Math.min(1, share)) });
-    };
-    const onLeave = () => setOver(undefined);
-    line.addEventListener("pointermove", onMove);
-    line.addEventListener("pointerleave", onLeave);
-    return () => {
-      line.removeEventListener("pointermove", onMove);
-      line.removeEventListener("pointerleave", onLeave);
-    };
-  }, []);
-  const at = over ? chapterAt(chapters, over.share * seconds) : -1;
-  const named = chapters[at];
   return html`
     <div class="player-marks" aria-hidden="true">
       ${chapters.filter((chapter) => chapter.start_seconds > 0).map((chapter) => html`
         <i key=${chapter.start_seconds} style=${{ left: `${(100 * chapter.start_seconds) / seconds}%` }}></i>
       `)}
-      ${over && named && html`<span style=${{ left: `${100 * over.share}%` }}>${chapterName(named, at)}</span>`}
     </div>
   `;
+}
+
+const PREVIEWED = "mediapreviewtime";
+
+/**
+ * The chapter's name between the picture and the time that are shown for the place under the pointer.
+ * @param {{chapters: Chapter[]}} props
+ */
+export function ChapterName({ chapters }) {
+  const [at, setAt] = useState(-1);
+  const here = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const line = here.current?.parentElement;
+    if (!line) return;
+    const look = () => setAt(line.hasAttribute(PREVIEWED) ? chapterAt(chapters, Number(line.getAttribute(PREVIEWED))) : -1);
+    const observer = new MutationObserver(look);
+    observer.observe(line, { attributeFilter: [PREVIEWED] });
+    return () => observer.disconnect();
+  }, [chapters]);
+  const chapter = chapters[at];
+  return html`<span slot="preview" class="player-chapter" ref=${here} hidden=${!chapter}>${chapter && chapterName(chapter, at)}</span>`;
 }
 
 /**

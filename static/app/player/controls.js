@@ -1,7 +1,7 @@
 import { html } from "htm/preact";
 import { Icon } from "../ui/icon.js";
 import { SettingsMenu } from "./settings-menu.js";
-import { ChapterMarks } from "./chapters.js";
+import { ChapterMarks, ChapterName } from "./chapters.js";
 import { Time } from "./time.js";
 
 /**
@@ -38,7 +38,11 @@ export function BottomChrome({ video, player, tracks, subtitles, chapters, secon
     <${SettingsMenu} video=${video} player=${player} tracks=${tracks} subtitles=${subtitles} chapters=${chapters} />
     <div class="player-bottom">
       <div class="player-line">
-        <media-time-range></media-time-range>
+        <media-time-range>
+          <media-preview-thumbnail slot="preview"></media-preview-thumbnail>
+          ${chapters.length > 0 && html`<${ChapterName} chapters=${chapters} />`}
+          <media-preview-time-display slot="preview"></media-preview-time-display>
+        </media-time-range>
         ${chapters.length > 0 && html`<${ChapterMarks} chapters=${chapters} seconds=${seconds} />`}
       </div>
       <div class="player-buttons">
