@@ -24,6 +24,9 @@ def test_sound_is_stereo_until_another_is_chosen_which_is_remembered(
     video_id = theatre.add(film, "The Picture in Two Languages")
     screen = open_screen()
     screen.sign_in(theatre.owner)
+    screen.open(f"/title/{video_id}")
+    heard = screen.page.locator("dt", has_text="Sound").locator("xpath=following-sibling::dd")
+    expect(heard).to_have_text(["English, stereo · 5.1", "Deutsch, stereo · 5.1"])
     screen.open(f"/watch/{video_id}")
     screen.plays_beyond(0)
     assert screen.ask(ACTIVE) == [["en", 2]]

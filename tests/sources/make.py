@@ -50,6 +50,10 @@ def made(source: Source) -> Path:
         unfinished = _CACHE / f"{os.getpid()}-{source.name}"
         _write(source, unfinished)
         unfinished.rename(path)
+        # What other code made of the same source is of no use any more.
+        for other in _CACHE.glob(f"{'?' * len(digest)}-{source.name}"):
+            if other != path:
+                other.unlink(missing_ok=True)
     return path
 
 
@@ -63,18 +67,9 @@ def _write(source: Source, path: Path) -> None:
         packets = [*_pictures(pictures, source), *words]
         for sound, track in zip(source.sounds, tracks, strict=True):
             packets += _beeps(track, sound, source)
-        timed = [(packet, packet.dts or 0, packet.pts or 0) for packet in packets if packet.pts is not None]
-        timed.sort(key=lambda one: one[1] * one[0].time_base)
-        for loop in range(source.loops):
-            for packet, dts, pts in timed:
-                if source.loops == 1:
-                    out.mux(packet)
-                    continue
-                shift = round(loop * source.seconds / packet.time_base)
-                copy = av.Packet(bytes(packet))
-                copy.stream, copy.time_base, copy.is_keyframe = packet.stream, packet.time_base, packet.is_keyframe
-                copy.pts, copy.dts, copy.duration = pts + shift, dts + shift, packet.duration
-                out.mux(copy)
+        timed = [packet for packet in packets if packet.pts is not None]
+        for packet in sorted(timed, key=lambda packet: (packet.dts or 0) * packet.time_base):
+            out.mux(packet)
     data = _mended(source, path)
     if data is not None:
         path.write_bytes(data)

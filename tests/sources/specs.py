@@ -64,14 +64,12 @@ class Source:
     chapters: int = 0
     mend: Literal["", "no cues", "no idx1"] = ""
     """What is done to the finished file."""
-    loops: int = 1
-    """How often the packets are repeated, without encoding them again."""
     fast: bool = False
     """Whether it belongs to the subset that runs each time."""
 
     @property
     def frames(self) -> int:
-        """Pictures in the file, before any repetition."""
+        """Pictures in the file."""
         return len(self.times) or round(self.seconds * self.rate)
 
     @property
@@ -101,8 +99,7 @@ class Source:
         """What is shown: seconds from the first picture shown, and the number on it."""
         hidden = [number for number in range(self.frames) if self.first + self.time(number) < 0]
         start = len(hidden)
-        once = [(self.time(number) - self.time(start), number) for number in range(start, self.frames)]
-        return [(time + loop * self.seconds, number) for loop in range(self.loops) for time, number in once]
+        return [(self.time(number) - self.time(start), number) for number in range(start, self.frames)]
 
     def expected(self) -> list[int]:
         """The number that each frame of the grid must show: the last picture at or before it."""
