@@ -49,6 +49,7 @@ _MAX_SECONDS = 24 * 3600
 _MAX_SIDE = 16_384
 _MIN_SIDE = 2
 _MAX_EXTRADATA = 64 << 10
+_STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff"}
 _DECLARES_DURATION = ("matroska", "avi", "flv", "asf")
 # Containers whose header says how long they are, whatever follows.
 
@@ -149,7 +150,10 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
 
 
 def _video(container: InputContainer) -> Demuxed:
-    """The stream to play: the default one, else the largest; cover art and thumbnails are not films."""
+    """The stream to play: the default one, else the largest; cover art and thumbnails are not films.
+
+    A cover may be a plain track too, so what is coded as stills is taken only where there is nothing else.
+    """
     covers = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not pictures:
@@ -162,7 +166,9 @@ def _video(container: InputContainer) -> Demuxed:
     if not known:
         reason = "The film's video codec is not known here."
         raise ProbeFailed(reason)
-    best = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    best = max(
+        known, key=lambda s: (s.codec_context.codec.canonical_name not in _STILLS, _is_default(s), s.width * s.height)
+    )
     if not (_MIN_SIDE <= best.width <= _MAX_SIDE and _MIN_SIDE <= best.height <= _MAX_SIDE):
         if not best.width:
             reason = "No picture of the film can be decoded; the file may be damaged or encrypted."
@@ -170,6 +176,10 @@ def _video(container: InputContainer) -> Demuxed:
         reason = f"A picture of {best.width} x {best.height} pixels is outside what can be played."
         raise ProbeFailed(reason)
     return best
+
+
+def _is_default(stream: Demuxed) -> bool:
+    return bool(stream.disposition & Disposition.default)
 
 
 def _head(container: InputContainer, stream: Demuxed) -> _Head:

@@ -112,6 +112,11 @@ def test_cover_art_is_not_the_film(tmp_path: Path, ffmpeg: Path) -> None:
          "-disposition:v:0", "attached_pic", "-f", "mp4", sung])  # fmt: skip
     with pytest.raises(ProbeFailed, match="sound but no picture"):
         probe(sung)
+    tagged = tmp_path / "song.mp3"
+    run([ffmpeg, "-v", "error", "-i", film, "-i", cover, "-map", "0:a", "-map", "1", "-c:v", "copy",
+         "-disposition:v:0", "attached_pic", "-id3v2_version", "3", tagged])  # fmt: skip
+    with pytest.raises(ProbeFailed, match="sound but no picture"):
+        probe(tagged)
     both = tmp_path / "both.mp4"
     run([ffmpeg, "-v", "error", "-i", film, "-i", cover, "-map", "0", "-map", "1", "-c", "copy",
          "-disposition:v:1", "attached_pic", both])  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from tests.sources.picture import Look, draw
 from tests.sources.specs import FLASH_SECONDS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
     from tests.sources.specs import Sound, Source
@@ -59,12 +61,13 @@ def made(source: Source) -> Path:
 
 def _write(source: Source, path: Path) -> None:
     with av.open(str(path), "w", format=source.format, options=dict(source.muxer)) as out:
+        packets = _cover(out, source.cover)
         pictures = _video_stream(out, source)
         tracks = [_audio_stream(out, sound) for sound in source.sounds]
         words = _words(out, source.subtitles)
         if source.chapters:
             out.set_chapters([_chapter(number, source.chapters) for number in range(source.chapters)])
-        packets = [*_pictures(pictures, source), *words]
+        packets += [*_pictures(pictures, source), *words]
         for sound, track in zip(source.sounds, tracks, strict=True):
             packets += _beeps(track, sound, source)
         timed = [packet for packet in packets if packet.pts is not None]
@@ -86,6 +89,25 @@ def _video_stream(out: OutputContainer, source: Source) -> VideoStream:
     if source.tags:
         context.color_primaries, context.color_trc, context.colorspace = source.tags
     return stream
+
+
+def _cover(out: OutputContainer, kind: str) -> list[Packet[Any]]:
+    """Before the film, and larger: only what it is tells them apart."""
+    if not kind:
+        return []
+    frame = av.VideoFrame.from_ndarray(np.full((640, 640, 3), 200, np.uint8), format="rgb24")
+    still = frame.reformat(format="yuvj420p")
+    still.pts, still.time_base = 0, Fraction(1, 25)
+    if kind == "attachment":
+        encoder: VideoCodecContext = av.CodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 640, 640, "yuvj420p", Fraction(1, 25)
+        out.add_attachment("cover.jpg", "image/jpeg", b"".join(map(bytes, [*encoder.encode(still), *encoder.encode()])))
+        return []
+    stream = out.add_stream("mjpeg", rate=25)
+    stream.width, stream.height, stream.pix_fmt = 640, 640, "yuvj420p"
+    if kind == "art":
+        stream.disposition = Disposition.attached_pic
+    return [*stream.encode(still), *stream.encode(None)]
 
 
 def _audio_stream(out: OutputContainer, sound: Sound) -> AudioStream:

@@ -160,6 +160,10 @@ MATRIX = (
     Source("words.webm", codec="libvpx-vp9", options=VP9, sounds=(Sound("libopus"),), subtitles="webvtt"),
     Source("chapters.mkv", sounds=STEREO, chapters=3, fast=True),
     Source("chapters.mp4", sounds=STEREO, chapters=2),
+    Source("cover.mp4", sounds=STEREO, cover="art", fast=True),
+    Source("cover.mkv", sounds=STEREO, cover="attachment", fast=True),
+    Source("cover-track.mkv", sounds=STEREO, cover="track"),
+    Source("cover-track.mov", codec="mpeg4", options=(("b", "1500k"),), cover="track", fast=True),
     # Structures
     Source("one.mp4", seconds=F(1, 25), fast=True),
     Source("one.mkv", seconds=F(1, 25), sounds=STEREO),

@@ -62,6 +62,8 @@ class Source:
     muxer: Options = ()
     subtitles: str = ""
     chapters: int = 0
+    cover: Literal["", "art", "attachment", "track"] = ""
+    """A still picture larger than the film: marked as cover art, attached as a file, or a plain track of one frame."""
     mend: Literal["", "no cues", "no idx1"] = ""
     """What is done to the finished file."""
     fast: bool = False
