@@ -50,6 +50,8 @@ class VideoStream:
     color_transfer: str = "unknown"
     color_space: str = "unknown"
     color_range: str = "unknown"
+    peak: int = 0
+    """The film's greatest light in cd/m2 as it states it; 0 where it says nothing."""
     codecs: str = ""
     """RFC 6381 name of the stream as it is, such as avc1.64001f; nothing where it has none that players know."""
     extradata: str = ""

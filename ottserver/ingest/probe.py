@@ -122,6 +122,7 @@ def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
         color_transfer=colour.TRANSFERS.get(first.color_trc, "unknown"),
         color_space=colour.SPACES.get(first.colorspace, "unknown"),
         color_range=colour.RANGES.get(first.color_range, "unknown"),
+        peak=colour.peak_of(first),
         codecs=codecs_of(
             context.codec.canonical_name,
             extradata,

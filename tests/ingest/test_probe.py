@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NTSC = Fraction(30000, 1001)
 X264 = (("preset", "ultrafast"), ("bf", "2"), ("g", "30"))
+MASTERED = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
 PHONE = tuple(n * 33 + n % 3 + (n // 20) * 33 for n in range(120))
 
 
@@ -101,6 +102,24 @@ def test_edit_list_decides_what_is_shown_first(tmp_path: Path, ffmpeg: Path) -> 
     with av.open(str(cut)) as container:
         shown = sum(1 for _ in container.decode(video=0))
     assert probe(cut).video.frames == shown
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])
+@pytest.mark.parametrize(
+    ("stated", "peak"),
+    [
+        ("", 0),
+        ("max-cll=1600,400", 1600),
+        (f"{MASTERED}L(40000000,50)", 4000),
+        (f"{MASTERED}L(10000000,50):max-cll=700,100", 700),
+        (f"{MASTERED}L(10000000,50):max-cll=4000,100", 1000),
+        (f"{MASTERED}L(10000000,50):max-cll=0,0", 1000),
+    ],
+)
+def test_greatest_light_is_what_the_film_states(name: str, stated: str, peak: int, tmp_path: Path) -> None:
+    options = (("preset", "ultrafast"), ("x265-params", f"log-level=none:{stated}".strip(":")))
+    clip = Clip(name, codec="libx265", seconds=1, pixel_format="yuv420p10le", transfer=16, options=options)
+    assert probe(write(clip, tmp_path)).video.peak == peak
 
 
 def test_cover_art_is_not_the_film(tmp_path: Path, ffmpeg: Path) -> None:

@@ -44,7 +44,7 @@ _MATRIX_NAMES = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}
 
 def made(source: Source) -> Path:
     """The source's file."""
-    code = b"".join((_HERE / name).read_bytes() for name in ("make.py", "picture.py"))
+    code = b"".join((_HERE / name).read_bytes() for name in ("make.py", "picture.py", "light.py"))
     digest = hashlib.sha256(code + repr(source).encode()).hexdigest()[:16]
     path = _CACHE / f"{digest}-{source.name}"
     if not path.exists():
@@ -159,7 +159,7 @@ def _chapter(number: int, count: int) -> Any:  # noqa: ANN401 - a typed dictiona
 
 
 def _pictures(stream: VideoStream, source: Source) -> list[Packet[Any]]:
-    look = Look(source.size, source.pixel_format, source.matrix, source.full)
+    look = Look(source.size, source.pixel_format, source.matrix, source.full, *(source.tags or (1, 1))[:2])
     time_base = Fraction(1, 1000) if source.times else 1 / source.rate
     packets: list[Packet[Any]] = []
     flashes = [source.time(start) for start in source.flashes()]

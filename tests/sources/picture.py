@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from tests.sources.light import coded
+
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
@@ -37,12 +39,14 @@ _LIT = 0.5
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are coded: pixel format, size, matrix (ITU-T H.273) and range."""
+    """How pictures are coded: pixel format, size, matrix and range; primaries and transfer (all ITU-T H.273)."""
 
     size: tuple[int, int]
     pixel_format: str
     matrix: int
     full: bool
+    primaries: int = 1
+    transfer: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _planes(look: Look) -> tuple[list[np.ndarray], int]:
     """The still picture's planes, and the bits of one of their samples."""
     layout = av.VideoFormat(look.pixel_format, *look.size)
     bits = layout.components[0].bits
-    rgb = _still(look.size)
+    rgb = coded(_still(look.size), look.primaries, look.transfer)
     if look.matrix == _RGB:
         order = [1, 2, 0] if look.pixel_format.startswith("gbr") else [0, 1, 2]
         return [np.rint(rgb[..., channel] * ((1 << bits) - 1)).astype(np.uint16) for channel in order], bits
@@ -121,6 +125,7 @@ def draw(number: int, look: Look, *, flash: bool) -> VideoFrame:
     scale = 1 << (bits - 8)
     full = look.full or look.matrix == _RGB
     dark, light = (0, 256 * scale - 1) if full else (16 * scale, 235 * scale)
+    light = dark + round((light - dark) * float(coded(np.ones(3), look.primaries, look.transfer).mean()))
     planes = [plane.copy() for plane in (still if look.matrix == _RGB else still[:1])]
     for row, column, lit in _cells(number, flash=flash):
         for plane in planes:
@@ -134,9 +139,10 @@ def draw(number: int, look: Look, *, flash: bool) -> VideoFrame:
     return frame
 
 
-def look_at(frame: VideoFrame, *, turned: int = 0) -> Seen:
+def look_at(frame: VideoFrame, *, turned: int = 0, white: float = 1.0) -> Seen:
     """What a BT.709 picture of limited range shows; `turned` says by how many clockwise quarter turns it was rotated.
 
+    `white` is how squares of light are shown, from 0 to 1.
     Its samples are converted here, by the equations of the standard.
     """
     planes = [_plane(frame, number) for number in range(3)]
@@ -158,14 +164,14 @@ def look_at(frame: VideoFrame, *, turned: int = 0) -> Seen:
 
     number = checked = 0
     for row, column, _ in _cells(0, flash=False)[: BITS + COLUMNS]:
-        lit = mean(row, column, column + 1)[1] > _LIT
+        lit = mean(row, column, column + 1)[1] > _LIT * white
         if row < 3:
             number = number * 2 + lit
         else:
             checked = checked * 2 + lit
     return Seen(
         number if checked == _checked(number) else None,
-        flash=mean(0, 2, 6)[1] > _LIT,
+        flash=mean(0, 2, 6)[1] > _LIT * white,
         corners=(mean(0, 0, 2), mean(0, 6, 8), mean(5, 0, 2), mean(5, 6, 8)),
         patches=tuple(mean(4, column, column + 1) for column in range(COLUMNS)),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tests.sources.light import displayed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.sources.picture import Rgb
 
 Options = tuple[tuple[str, str], ...]
 
@@ -102,6 +111,11 @@ class Source:
         hidden = [number for number in range(self.frames) if self.first + self.time(number) < 0]
         start = len(hidden)
         return [(self.time(number) - self.time(start), number) for number in range(start, self.frames)]
+
+    def displayed(self, colours: Sequence[Rgb]) -> list[Rgb]:
+        """What is to be seen of the drawn colours."""
+        seen = displayed(np.array(colours), *(self.tags or (1, 1))[:2])
+        return [(red, green, blue) for red, green, blue in seen.tolist()]
 
     def expected(self) -> list[int]:
         """The number that each frame of the grid must show: the last picture at or before it."""

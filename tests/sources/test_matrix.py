@@ -37,7 +37,7 @@ def test_source_plays_whole_in_time_in_shape_and_in_colour(source: Source, tmp_p
     pictures, *tracks = stitched(path, plan, tmp_path)
 
     hold_times(pictures)
-    looks = seen_in(pictures, turned=source.turned)
+    looks = seen_in(pictures, turned=source.turned, white=source.displayed([(1, 1, 1)])[0][1])
     hold_pictures(source, pictures, looks)
     assert plan.report.video.interlaced == source.interlaced
     assert {track.rendition.channels for track in tracks if track.rendition.channels > STEREO} <= {SURROUND}

@@ -116,8 +116,11 @@ def hold_times(whole: Stitched) -> None:
     assert [base + length for base, length in whole.times] == [end for _, end in ends]
 
 
-def seen_in(whole: Stitched, *, turned: int = 0) -> list[Seen]:
-    """What every frame shows; each must be stamped with its place, and tagged as BT.709 of limited range."""
+def seen_in(whole: Stitched, *, turned: int = 0, white: float = 1.0) -> list[Seen]:
+    """What every frame shows; each must be stamped with its place, and tagged as BT.709 of limited range.
+
+    `turned` and `white` are as `look_at` takes them.
+    """
     looks = []
     with av.open(str(whole.path)) as container:
         stream = container.streams.video[0]
@@ -126,7 +129,7 @@ def seen_in(whole: Stitched, *, turned: int = 0) -> list[Seen]:
         for number, frame in enumerate(container.decode(stream)):
             assert frame.pts == number * frame_ticks * ticks
             assert (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range) == (1, 1, 1, 1)
-            looks.append(look_at(frame, turned=turned))
+            looks.append(look_at(frame, turned=turned, white=white))
     return looks
 
 
@@ -148,8 +151,8 @@ def hold_pictures(source: Source, whole: Stitched, looks: Sequence[Seen]) -> Non
     slack = Fraction(2) / min(whole.rendition.width, whole.rendition.height)
     assert abs(Fraction(whole.rendition.width, whole.rendition.height) / shape - 1) <= slack
     look = looks[len(looks) // 2]
-    hold_colours(look.corners, CORNERS, grey=source.pixel_format == "gray")
-    hold_colours(look.patches, PATCHES, grey=source.pixel_format == "gray")
+    hold_colours(look.corners, source.displayed(CORNERS), grey=source.pixel_format.startswith("gray"))
+    hold_colours(look.patches, source.displayed(PATCHES), grey=source.pixel_format.startswith("gray"))
 
 
 def hold_colours(seen: Sequence[Rgb], wanted: Sequence[Rgb], *, grey: bool = False) -> None:

@@ -159,18 +159,18 @@ def test_colours_of_tiles_are_those_of_the_film(tmp_path: Path) -> None:
     assert drawn.tiles()[0].mean(axis=(0, 1)) == pytest.approx([200, 40, 40], abs=8)
 
 
-def test_pictures_of_high_dynamic_range_are_toned_down(tmp_path: Path) -> None:
+def test_pictures_of_high_dynamic_range_are_shown_in_the_standard_one(tmp_path: Path) -> None:
     path = tmp_path / "pq.mkv"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx265", rate=1, options={"preset": "ultrafast", "x265-params": "log-level=none"})
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p10le"
         context = stream.codec_context
         context.color_trc, context.color_primaries, context.colorspace, context.color_range = 16, 9, 9, 1
-        grey = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 100, np.uint8), format="rgb24")
+        grey = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 148, np.uint8), format="rgb24")
         out.mux(stream.encode(grey.reformat(format="yuv420p10le")))
         out.mux(stream.encode(None))
-    # Dark in PQ, which gives more of its codes to the dark: shown as it is, it would be a grey of 100.
-    assert 70 < Drawn(path).tiles()[0].mean() < 90
+    # The code of reference white, 203 cd/m2 (ITU-R BT.2408): nine tenths of the signal.
+    assert Drawn(path).tiles()[0].mean() == pytest.approx(0.9 * 255, abs=5)
 
 
 @pytest.mark.usefixtures("by_keys")
