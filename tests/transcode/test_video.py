@@ -186,8 +186,16 @@ def test_damage_in_the_middle_holds_the_picture_and_goes_on(tmp_path: Path) -> N
     assert max(later - earlier for earlier, later in pairwise(numbers)) > 20
 
 
-def test_all_rungs_from_one_decoding_equal_those_made_alone(tmp_path: Path) -> None:
-    source = write(Clip("shared.mp4", seconds=4), tmp_path)
+@pytest.mark.parametrize(
+    "clip",
+    [
+        Clip("shared.mp4", seconds=4),
+        Clip("pq.mkv", seconds=4, pixel_format="yuv420p10le", transfer=16, options=(("preset", "ultrafast"),)),
+    ],
+    ids=lambda clip: clip.name,
+)
+def test_all_rungs_from_one_decoding_equal_those_made_alone(clip: Clip, tmp_path: Path) -> None:
+    source = write(clip, tmp_path)
     settings = EncoderSettings(
         segment_seconds=(2.0,),
         ladder=(LadderStep("v90", 160, 90, 200_000, 28), LadderStep("v180", 320, 180, 400_000, 28)),
