@@ -26,7 +26,7 @@ from ottserver.ingest.cadence import grid_rate, rational
 from ottserver.ingest.keyframes import KeyFinder
 from ottserver.ingest.models import ProbeFailed
 from ottserver.ingest.prober import VERDICT, Verdict
-from ottserver.ingest.sniff import kind_of, truncation_of
+from ottserver.ingest.sniff import kind_of, outside_of, truncation_of
 from ottserver.ingest.tracks import audio_streams, chapters, subtitle_streams
 from ottserver.media import SourceReport, VideoStream
 
@@ -44,6 +44,7 @@ _HEAD_FRAMES = 12
 _HEAD_PACKETS = 5_000
 _INDEX_ENTRIES = 1000
 _TAIL_SECONDS = (5, 30, 120)
+_BAD_READS, _BAD_BYTES = 10, 32 << 10
 _LOST_SECONDS = 2
 _MAX_SECONDS = 24 * 3600
 _MAX_SIDE = 16_384
@@ -70,6 +71,8 @@ def probe(path: Path) -> SourceReport:
         raise ProbeFailed(reason)
     if cut := truncation_of(path):
         raise ProbeFailed(cut)
+    if elsewhere := outside_of(path):
+        raise ProbeFailed(elsewhere)
     try:
         with open_source(path) as container:
             return _report(path, container, size)
@@ -244,10 +247,10 @@ def _greatest(container: InputContainer, index: int) -> tuple[int | None, Fracti
 
 def _packets(container: InputContainer, stream: Demuxed | None) -> Iterator[av.Packet[av.stream.Stream]]:
     chosen = () if stream is None else (stream,)
-    for _ in range(10):
+    for _ in range(_BAD_READS + max(0, container.size) // _BAD_BYTES):
         try:
             yield from container.demux(*chosen)
-        except av.error.InvalidDataError:
+        except (av.error.InvalidDataError, av.error.BlockingIOError):
             continue
         except IndexError:
             # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; all packets have come by then.

@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _HEAD = 4096
@@ -27,6 +28,10 @@ _MAGIC = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
 )
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"dinf")
+_OTHER_MOVIES = (b"rmra",)
+_MOST_BOXES = 100_000
 _EBML_UNKNOWN_SIZE = (1 << 56) - 1
 _MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -54,7 +59,7 @@ def truncation_of(path: Path) -> str | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        if head[4:8] in _BOXES:
             return _mp4(file, size)
         if head[:4] == _EBML:
             return _matroska(file, size)
@@ -62,6 +67,55 @@ def truncation_of(path: Path) -> str | None:
             missing = struct.unpack_from("<I", head, 4)[0] + 8 - size
             return _short(missing) if missing > 1 else None
     return None
+
+
+def outside_of(path: Path) -> str | None:
+    """What in a film of boxes (MP4, QuickTime) lies in other files, in words; nothing when it has all in itself."""
+    with path.open("rb") as file:
+        if file.read(12)[4:8] not in _BOXES:
+            return None
+        if _names_others(file, 0, path.stat().st_size, 0):
+            return "The file only names other files, in which the film is; upload the film itself."
+    return None
+
+
+def _names_others(file: BinaryIO, start: int, end: int, depth: int) -> bool:
+    """Whether media (ISO/IEC 14496-12 section 8.7.2), or whole movies as QuickTime has them, are elsewhere."""
+    for kind, body, after in _boxes(file, start, end):
+        if kind in _OTHER_MOVIES or (kind == b"dref" and _elsewhere(file, body, after)):
+            return True
+        if kind in _PARENTS and depth < len(_PARENTS) and _names_others(file, body, after, depth + 1):
+            return True
+    return False
+
+
+def _elsewhere(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether a data reference neither says that the media is in this file nor leaves out where else it is."""
+    for _, body, after in _boxes(file, start + 8, end):
+        file.seek(body)
+        flags = file.read(4)
+        if len(flags) == 4 and not flags[3] & 1 and file.read(min(_HEAD, after - body - 4)).strip(b"\0"):  # noqa: PLR2004 - version and flags
+            return True
+    return False
+
+
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Boxes from `start` to `end`: name, where what is in it begins, and where it ends."""
+    for _ in range(_MOST_BOXES):
+        file.seek(start)
+        header = file.read(16)
+        if start + 8 > end or len(header) < 8:  # noqa: PLR2004 - size and name
+            return
+        length, kind = struct.unpack_from(">I4s", header)
+        body = start + 8
+        if length == 1 and len(header) == 16:  # noqa: PLR2004 - a box of 64-bit size has a header of 16 bytes
+            length, body = struct.unpack_from(">Q", header, 8)[0], start + 16
+        elif length == 0:
+            length = end - start
+        if start + length < body:
+            return
+        yield kind, body, min(end, start + length)
+        start += length
 
 
 def _short(missing: int) -> str:
