@@ -10,6 +10,7 @@ from av.filter import Graph
 
 from ottserver.backends.ffmpeg.losses import Losses
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets
+from ottserver.transcode.landing import landed
 from ottserver.transcode.whole import PATIENCE_SECONDS, WholePictures
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Numbered = tuple[int, VideoFrame]
 
 _BACK_OFF_SECONDS = (0.0, 0.7, 2.0, 5.0, 12.0, 30.0, 90.0)
-# A backward seek may land after the target (MPEG-TS and PS do); then it is tried again from further back.
+# A backward seek may land after the target; then it is tried again from further back.
 _DEINTERLACER_LEAD = 3
 _PLAIN_REFERENCES = ("h264", "mpeg2video", "mpeg4")
 # Codecs in which a picture that is marked as no reference is referred to by none, whatever its temporal layer.
@@ -51,25 +52,28 @@ def numbered_frames(path: Path, video: VideoStream, grid: Grid, first: int, thre
 
 
 def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
-    for seconds in _BACK_OFF_SECONDS:
-        start = first - round(seconds * grid.rate)
-        if start <= 0:
-            break
+    def attempt(seconds: float | Fraction) -> Iterator[Numbered]:
+        return _attempt(path, video, grid, first, first - round(seconds * grid.rate), threads)
+
+    frames = landed(attempt, _BACK_OFF_SECONDS, first / grid.rate)
+    yield from _from_start(path, video, grid, threads) if frames is None else frames
+
+
+def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, start: int, threads: int) -> Iterator[Numbered]:
+    """The frames from a seek to `start` on, or none where the first of them is after `first`."""
+    with open_source(path) as container:
+        stream = _stream(container, video, threads)
+        target = grid.ticks_of(start, video.origin, Fraction(video.time_base))
         try:
-            with open_source(path) as container:
-                stream = _stream(container, video, threads)
-                target = grid.ticks_of(start, video.origin, Fraction(video.time_base))
-                container.seek(target, backward=True, stream=stream)
-                frames = _decoded(path, container, stream, video, grid, first)
-                head = next(frames, None)
-                if head is not None and head[0] <= first:
-                    yield head
-                    yield from frames
-                    return
+            container.seek(target, backward=True, stream=stream)
+            frames = _decoded(path, container, stream, video, grid, first)
+            head = next(frames, None)
         except (_Late, av.error.PermissionError):
-            # Some demuxers refuse to seek where they have no index: the next place, and in the end the start.
-            continue
-    yield from _from_start(path, video, grid, threads)
+            # Some demuxers refuse to seek where they have no index.
+            return
+        if head is not None and head[0] <= first:
+            yield head
+            yield from frames
 
 
 def _from_start(path: Path, video: VideoStream, grid: Grid, threads: int) -> Iterator[Numbered]:

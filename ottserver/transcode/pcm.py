@@ -16,6 +16,7 @@ from ottserver.backends.ffmpeg.sourcefile import open_source
 from ottserver.transcode.downmix import LAYOUTS, Mixer
 from ottserver.transcode.grid import nearest
 from ottserver.transcode.heard import faded, whole_frames
+from ottserver.transcode.landing import landed
 from ottserver.transcode.placing import placed
 
 if TYPE_CHECKING:
@@ -86,24 +87,27 @@ class Pcm:
     def _from(self, start: int) -> Iterator[Placed]:
         """Decoded blocks with their positions, from at or before `start` (where the source has that) to the end."""
         wanted = Fraction(start, self._track.source_rate) - _WARM_UP_SECONDS
-        for seconds in _BACK_OFF_SECONDS:
-            target = wanted - seconds
-            if target <= self._begin:
-                break
-            with open_source(self._path) as container:
-                stream = container.streams[self._track.stream]
-                try:
-                    container.seek(int((target + self._origin) / self._time_base), backward=True, stream=stream)
-                except av.error.PermissionError:
-                    continue
-                blocks = self._blocks(container)
-                head = next(blocks, None)
-                if head is not None and head[0] <= wanted * self._track.source_rate:
-                    yield head
-                    yield from blocks
-                    return
+        blocks = landed(lambda seconds: self._attempt(wanted, seconds), _BACK_OFF_SECONDS, wanted - self._begin)
+        if blocks is not None:
+            yield from blocks
+            return
         with open_source(self._path) as container:
             yield from self._blocks(container)
+
+    def _attempt(self, wanted: Fraction, seconds: float | Fraction) -> Iterator[Placed]:
+        """The blocks from some seconds before those wanted, or none where the first of them comes too late."""
+        with open_source(self._path) as container:
+            stream = container.streams[self._track.stream]
+            target = wanted - Fraction(seconds)
+            try:
+                container.seek(int((target + self._origin) / self._time_base), backward=True, stream=stream)
+            except av.error.PermissionError:
+                return
+            blocks = self._blocks(container)
+            head = next(blocks, None)
+            if head is not None and head[0] <= wanted * self._track.source_rate:
+                yield head
+                yield from blocks
 
     def _blocks(self, container: InputContainer) -> Iterator[Placed]:
         rate = self._track.source_rate

@@ -21,6 +21,7 @@ from ottserver.backends.ffmpeg.layouts import positions
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets
 from ottserver.transcode.audio import audio_init, audio_segments, encoded, fragment
 from ottserver.transcode.grid import AAC_FRAME, nearest
+from ottserver.transcode.landing import landed
 from ottserver.transcode.plan import audio_bandwidth, audio_boundaries
 from ottserver.transcode.slicing import Uncut
 
@@ -150,25 +151,29 @@ class _Source:
     def _from(self, first: int) -> Iterator[Placed]:
         """Frames with their positions in samples, from at or before `first` (where the source has that) to the end."""
         # By key frames of the picture: Matroska has no index of sound, and would be read up to there.
-        wanted, time_base = Fraction(first, self._track.sample_rate), Fraction(self._video.time_base)
-        for seconds in _BACK_OFF_SECONDS:
-            target = wanted - seconds
-            if target <= self._begin:
-                break
-            with open_source(self._path) as container:
-                stream = container.streams[self._video.index]
-                try:
-                    container.seek(int((target + self._origin) / time_base), backward=True, stream=stream)
-                except av.error.PermissionError:
-                    continue
-                frames = self._frames(container)
-                head = next(frames, None)
-                if head is not None and head[0] <= first:
-                    yield head
-                    yield from frames
-                    return
+        wanted = Fraction(first, self._track.sample_rate)
+        frames = landed(lambda seconds: self._attempt(first, seconds), _BACK_OFF_SECONDS, wanted - self._begin)
+        if frames is not None:
+            yield from frames
+            return
         with open_source(self._path) as container:
             yield from self._frames(container)
+
+    def _attempt(self, first: int, seconds: float | Fraction) -> Iterator[Placed]:
+        """The frames from some seconds before `first` on, or none where the first of them comes too late."""
+        target = Fraction(first, self._track.sample_rate) - Fraction(seconds)
+        with open_source(self._path) as container:
+            stream = container.streams[self._video.index]
+            try:
+                ticks = int((target + self._origin) / Fraction(self._video.time_base))
+                container.seek(ticks, backward=True, stream=stream)
+            except av.error.PermissionError:
+                return
+            frames = self._frames(container)
+            head = next(frames, None)
+            if head is not None and head[0] <= first:
+                yield head
+                yield from frames
 
     def _frames(self, container: InputContainer) -> Iterator[Placed]:
         track = self._track

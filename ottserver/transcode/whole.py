@@ -91,6 +91,9 @@ class WholePictures:
 
     def read(self, packets: Iterable[Packet[Stream]]) -> Iterator[Numbered]:
         """The pictures with their numbers, in the order in which they are shown."""
+        return _agreed(self._read(packets), self._patience)
+
+    def _read(self, packets: Iterable[Packet[Stream]]) -> Iterator[Numbered]:
         for packet in packets:
             if not packet.size:
                 self._drain()
@@ -198,6 +201,24 @@ class WholePictures:
             if self._whole(shown.fed):
                 self._latest = floor(shown.number + self._patience)
             yield shown.number, shown.frame
+
+
+def _agreed(pictures: Iterator[Numbered], most: Fraction) -> Iterator[Numbered]:
+    """The pictures, without one whose number the pictures on either side of it contradict: its time is damaged."""
+    before: int | None = None
+    held: Numbered | None = None
+    for number, frame in pictures:
+        fits = before is None or before <= number <= before + most
+        if held is not None and not fits:
+            yield held
+            before = held[0]
+            fits = before <= number <= before + most
+        held = None if fits else (number, frame)
+        if fits:
+            yield number, frame
+            before = number
+    if held is not None:
+        yield held
 
 
 _CORRUPT = av.codec.context.Flags.output_corrupt

@@ -39,8 +39,8 @@ _TIGHT = {
     "err_detect": "ignore_err",
 }
 
-_BAD_READS = 100
-# Damage that the demuxer reports is passed over this often in one job.
+_BAD_READS, _BAD_BYTES = 100, 32 << 10
+# Damage that the demuxer reports is passed over this often in one job, and once more for so many bytes of the file.
 
 
 @contextmanager
@@ -60,13 +60,14 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream
         if other is not stream:
             other.discard = av.stream.Discard.all
     counted = Counted(stream) if container.format.name == "avi" and len(stream.index_entries) > 1 else None
-    for _ in range(_BAD_READS):
+    for _ in range(_BAD_READS + max(0, container.size) // _BAD_BYTES):
         try:
             for packet in container.demux(stream):
                 if counted is not None and packet.size:
                     counted.mend(packet)
                 yield packet
-        except av.error.InvalidDataError:
+        except (av.error.InvalidDataError, av.error.BlockingIOError):
+            # The latter is what a transport stream without any packets in 64 KB gives.
             continue
         except IndexError:
             # PyAV 18.1 ends so where a stream began on the way, as in broadcasts; our packets have come by then.
