@@ -272,6 +272,8 @@ class Storyboard:
     tile_height: int
     bandwidth: int
     """Peak bits a second of the sheets, as manifests declare it."""
+    folder: str = "storyboard"
+    """Where the sheets are, in addresses and below the film's extras."""
 
     @property
     def sheets(self) -> int:
@@ -295,12 +297,19 @@ class Extras:
     """What is made of a film beside its segments. Nothing that plays waits for it; None: not made yet."""
 
     text: tuple[TextTrack, ...] | None = None
+    glance: Storyboard | None = None
+    """A first, rough storyboard of a long film."""
     storyboard: Storyboard | None = None
     artwork: Artwork | None = None
     failed: tuple[tuple[str, str], ...] = ()
     """Errands that could not be done, each with its reason in words."""
     added: tuple[TextTrack, ...] = ()
     """Subtitles that people brought as files of their own."""
+
+    @property
+    def board(self) -> Storyboard | None:
+        """The best storyboard there is by now."""
+        return self.glance if self.storyboard is None else self.storyboard
 
     @property
     def tracks(self) -> tuple[TextTrack, ...]:

@@ -9,7 +9,7 @@
 /media/{ticket}/{video}/{presentation}/{rendition}/{index}.m4s
 /media/{ticket}/{video}/{presentation}/{track}/media.m3u8
 /media/{ticket}/{video}/{presentation}/{track}/subtitles.vtt
-/media/{ticket}/{video}/{presentation}/storyboard/{images.m3u8,index.vtt,0.jpg}
+/media/{ticket}/{video}/{presentation}/storyboard/{images.m3u8,index.vtt,0.jpg}; the same below glance/
 """
 
 from __future__ import annotations

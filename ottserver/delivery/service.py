@@ -144,7 +144,7 @@ class Delivery:
         if isinstance(wanted, ManifestAddress):
             return await self._manifest(presentation, ticket.max_height, wanted.name)
         rendition = presentation.rendition(wanted.rendition)
-        if wanted.rendition == tiles.NAME:
+        if wanted.rendition in tiles.FOLDERS:
             return await self._tiles(presentation, inside, wanted)
         if rendition is None:
             return await self._text(presentation, inside, wanted)
@@ -192,8 +192,9 @@ class Delivery:
             presentation = original_alone(presentation, original)
         top = ceiling(presentation, max_height)
         extras = await self._beside(presentation.id)
-        subtitles, board = extras.shown, extras.storyboard
-        key = f"{presentation.id}/{top}/{name}/{','.join(track.name for track in subtitles)}/{board is not None}"
+        subtitles, board = extras.shown, extras.board
+        beside = [track.name for track in subtitles] + [board.folder if board else ""]
+        key = f"{presentation.id}/{top}/{name}/{','.join(beside)}"
         if name in (MASTER, ORIGINAL_MASTER):
             build = partial(_encoded, partial(hls.master_playlist, presentation, top, subtitles, board))
             return await self._manifests.fetch(key, build, HLS_TYPE)
@@ -227,7 +228,9 @@ class Delivery:
 
     async def _tiles(self, presentation: Presentation, inside: str, wanted: InsideAddress) -> Body:
         """A sheet of pictures for the seek bar, or what says which second is where on them."""
-        board = (await self._beside(presentation.id)).storyboard
+        extras = await self._beside(presentation.id)
+        boards = {board.folder: board for board in (extras.glance, extras.storyboard) if board is not None}
+        board = boards.get(wanted.rendition)
         if board is None:
             raise _not_found()
         if wanted.name == tiles.IMAGES:
@@ -239,7 +242,7 @@ class Delivery:
         number = wanted.name.removesuffix(tiles.SHEET_SUFFIX)
         if number not in {str(sheet) for sheet in range(board.sheets)} or number == wanted.name:
             raise _not_found()
-        make = partial(self._segments.extra, presentation.id, f"{tiles.NAME}/{wanted.name}")
+        make = partial(self._segments.extra, presentation.id, f"{board.folder}/{wanted.name}")
         return await self._edge.fetch(inside, make, PICTURE_TYPE)
 
     async def _presentation(self, presentation_id: str) -> Presentation:

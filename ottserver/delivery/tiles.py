@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET  # builds only; nothing is parsed here
 if TYPE_CHECKING:
     from ottserver.media import Storyboard
 
-NAME = "storyboard"
+FOLDERS = ("glance", "storyboard")
 INDEX, IMAGES = "index.vtt", "images.m3u8"
 SHEET_SUFFIX = ".jpg"
 _TILED = "http://dashif.org/thumbnail_tile"
@@ -23,7 +23,7 @@ def hls_stream(presentation_id: str, board: Storyboard) -> str:
     """The tag that announces the image playlist in the master playlist."""
     return (
         f"#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={board.bandwidth},"
-        f'RESOLUTION={board.tile_width}x{board.tile_height},CODECS="jpeg",URI="{presentation_id}/{NAME}/{IMAGES}"'
+        f'RESOLUTION={board.tile_width}x{board.tile_height},CODECS="jpeg",URI="{presentation_id}/{board.folder}/{IMAGES}"'
     )
 
 
@@ -67,7 +67,7 @@ def dash_set(period: ET.Element, presentation_id: str, board: Storyboard, number
         adaptation,
         "Representation",
         {
-            "id": NAME,
+            "id": board.folder,
             "bandwidth": str(board.bandwidth),
             "width": str(board.tile_width * board.columns),
             "height": str(board.tile_height * board.rows),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ottserver.playback.service import PlaybackService
 
 
-_THUMBNAILS = "storyboard/index.vtt"
+_THUMBNAILS = "index.vtt"
 
 
 class EndQuery(RequestModel):
@@ -275,7 +275,7 @@ def _begun(play: Play, public_url: str, heartbeat_seconds: float) -> PlayAnswer:
             )
             for track in play.subtitles
         ],
-        thumbnails_url=f"{base}/{play.session.presentation_id}/{_THUMBNAILS}" if play.pictured else None,
+        thumbnails_url=f"{base}/{play.pictured}/{_THUMBNAILS}" if play.pictured else None,
         next=following,
         original=None if play.original is None else _original(play.original, base),
     )

@@ -123,8 +123,8 @@ class Play:
     start: Start
     subtitles: tuple[TextTrack, ...] = ()
     """Those that can be shown by now."""
-    pictured: bool = False
-    """Whether there are pictures for the seek bar by now."""
+    pictured: str = ""
+    """Where pictures for the seek bar are by now, relative to the manifests; nothing while there are none."""
     original: Original | None = None
 
 

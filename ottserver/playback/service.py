@@ -102,7 +102,7 @@ class Beat:
     saved: bool
     """Whether the position is kept; when not, the next heartbeat brings a newer one."""
     pictured: str = ""
-    """The presentation that has pictures for the seek bar by now, or nothing."""
+    """Where pictures for the seek bar are by now, relative to the manifests; nothing while there are none."""
 
 
 class PlaybackService:
@@ -184,7 +184,7 @@ class PlaybackService:
             video,
             start,
             extras.shown,
-            extras.storyboard is not None,
+            _pictured(presentation.id, extras),
             _original(presentation, entitlement.max_height, can),
         )
 
@@ -245,8 +245,7 @@ class PlaybackService:
                 raise
             log.warning("the position of session %s could not be kept; the next heartbeat tries again", session_id)
             return Beat(self._screens.lease_seconds, saved=False)
-        pictured = session.presentation_id if extras.storyboard is not None else ""
-        return Beat(self._screens.lease_seconds, saved=True, pictured=pictured)
+        return Beat(self._screens.lease_seconds, saved=True, pictured=_pictured(session.presentation_id, extras))
 
     async def _save(self, session: Session, position: float, state: State) -> None:
         reached = session.duration_seconds if state == "ended" else min(position, session.duration_seconds)
@@ -351,6 +350,12 @@ def _original(presentation: Presentation, max_height: int, can: str) -> Original
         return None
     sound = max((track.bandwidth for track in presentation.audio), default=0)
     return Original(original.codecs, original.height_class, original.bandwidth + sound)
+
+
+def _pictured(presentation_id: str, extras: Extras) -> str:
+    """The folder with the pictures for the seek bar, relative to the manifests; nothing while there are none."""
+    board = extras.board
+    return "" if board is None else f"{presentation_id}/{board.folder}"
 
 
 def _ended() -> Gone:

@@ -16,10 +16,13 @@ from ottserver.media import Artwork, Extras, Storyboard, TextTrack
 if TYPE_CHECKING:
     from ottserver.transcode.models import EncodingPlan
 
-Errand = Literal["storyboard", "subtitles"]
+Errand = Literal["glance", "storyboard", "subtitles"]
 
-ERRANDS: tuple[Errand, ...] = ("storyboard", "subtitles")
+ERRANDS: tuple[Errand, ...] = ("glance", "storyboard", "subtitles")
 """Those that workers do, in the order in which they are best done."""
+
+_LONG_SECONDS = 600.0
+# Some hundred pictures for the seek bar take seconds. Of a longer film some sixty, and the artwork, come first.
 
 _TEXT = TypeAdapter(tuple[TextTrack, ...])
 _STORYBOARD = TypeAdapter(Storyboard)
@@ -30,21 +33,27 @@ def due(plan: EncodingPlan, extras: Extras) -> list[Errand]:
     """What is still to be done."""
     failed = dict(extras.failed)
     open_ones = {
+        "glance": extras.board is None and glanced(plan),
         "storyboard": extras.storyboard is None,
         "subtitles": extras.text is None and bool(plan.report.subtitles),
     }
     return [errand for errand in ERRANDS if open_ones[errand] and errand not in failed]
 
 
+def glanced(plan: EncodingPlan) -> bool:
+    """Whether the film gets a rough storyboard first, and its artwork with that."""
+    return plan.report.duration_seconds > _LONG_SECONDS
+
+
 def merged(extras: Extras, errand: Errand, result: dict[str, Any]) -> Extras:
     """The extras with what an errand has made. Raises `pydantic.ValidationError` when the result makes no sense."""
     if errand == "subtitles":
         return replace(extras, text=_TEXT.validate_python(result["tracks"]))
-    return replace(
-        extras,
-        storyboard=_STORYBOARD.validate_python(result["storyboard"]),
-        artwork=_ARTWORK.validate_python(result["artwork"]),
-    )
+    board = _STORYBOARD.validate_python(result["storyboard"])
+    artwork = _ARTWORK.validate_python(result["artwork"]) if "artwork" in result else extras.artwork
+    if errand == "glance":
+        return replace(extras, glance=board, artwork=artwork)
+    return replace(extras, storyboard=board, artwork=artwork)
 
 
 def missed(extras: Extras, errand: Errand, reason: str) -> Extras:

@@ -16,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "slice", "storyboard", "subtitles", "check"]
+    kind: Literal["init", "video", "audio", "slice", "glance", "storyboard", "subtitles", "check"]
     fields: Mapping[str, Any]
 
     def finished(self, items: int) -> int:
@@ -63,7 +63,7 @@ def audio_job(plan_json: str, path: str, track: str, first: int, count: int) -> 
     return Job("audio", {"plan": plan_json, "path": path, "track": track, "first": first, "count": count})
 
 
-def errand_job(errand: Literal["storyboard", "subtitles"], plan_json: str, path: str) -> Job:
+def errand_job(errand: Literal["glance", "storyboard", "subtitles"], plan_json: str, path: str) -> Job:
     """Make an extra.
 
     Items are about `extra`, a name below the film's extras, about `picture`, a name among its artwork, or have the

@@ -41,7 +41,7 @@ class Outcomes:
             extras = missed(extras, errand, reason) if result is None else merged(extras, errand, result)
             extras = replace(extras, added=await store.sidecars_of(work.connection, rows[0].source_id))
             for source_id in await store.keep_extras(work.connection, title.id, EXTRAS.dump_json(extras).decode()):
-                if errand == "storyboard":
+                if errand != "subtitles":
                     await announce_extras(work, source_id, title.id, extras)
                 else:
                     await work.announce(ExtrasReady(source_id, title.id, extras))

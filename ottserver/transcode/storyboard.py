@@ -11,6 +11,7 @@ import numpy as np
 
 from ottserver.media import Artwork, Storyboard
 from ottserver.transcode.artwork import Contest
+from ottserver.transcode.errands import glanced
 from ottserver.transcode.jpeg import jpeg, planes
 from ottserver.transcode.keyframes import shown_at
 from ottserver.transcode.ladder import display_size
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _INTERVALS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60, 120, 300, 600, 1800)
 _MOST_TILES = 500
+_GLANCE_TILES = 64
 _SIDE = 8
 # Tiles along each side of a sheet.
 _TILE_PIXELS = 256 * 144
@@ -42,11 +44,11 @@ class NothingShown(Exception):
     """No picture of the film could be decoded."""
 
 
-def layout(plan: EncodingPlan) -> Storyboard:
+def layout(plan: EncodingPlan, most: int = _MOST_TILES) -> Storyboard:
     """How many tiles a film gets, and of which size."""
     grid = grid_of(plan)
     seconds = grid.frames / grid.rate
-    interval = next((step for step in _INTERVALS if seconds <= step * _MOST_TILES), _INTERVALS[-1])
+    interval = next((step for step in _INTERVALS if seconds <= step * most), _INTERVALS[-1])
     tiles = max(1, -(-seconds // interval))
     width, height = display_size(plan.report.video)
     shrunk: float = min(
@@ -64,12 +66,21 @@ def layout(plan: EncodingPlan) -> Storyboard:
     )
 
 
+def glance(path: Path, plan: EncodingPlan) -> Made:
+    """A sheet or two for the whole of a long film, named "glance/0.jpg" on, with its artwork; as `storyboard`."""
+    yield from _drawn(path, plan, replace(layout(plan, _GLANCE_TILES), folder="glance"), artwork=True)
+
+
 def storyboard(path: Path, plan: EncodingPlan) -> Made:
     """Sheets named "storyboard/0.jpg" on, pictures such as "poster-0.jpg", and what there is as the result.
 
-    Raises `NothingShown`.
+    The artwork of a long film comes with its glance. Raises `NothingShown`.
     """
-    board, grid, contest = layout(plan), grid_of(plan), Contest(plan.report.video)
+    yield from _drawn(path, plan, layout(plan), artwork=not glanced(plan))
+
+
+def _drawn(path: Path, plan: EncodingPlan, board: Storyboard, *, artwork: bool) -> Made:
+    grid, contest = grid_of(plan), Contest(plan.report.video)
     converter = Converter(plan.report.video, board.tile_width, board.tile_height, 1)
     length = grid.frames / grid.rate
     frames = [int(Fraction(board.interval) * tile * grid.rate) for tile in range(board.tiles)]
@@ -80,7 +91,7 @@ def storyboard(path: Path, plan: EncodingPlan) -> Made:
         shown[place] = stamp
         if frame is None:
             continue
-        if place in wanted:
+        if artwork and place in wanted:
             contest.add(float(place * Fraction(board.interval) / length), frame)
         if stamp not in tiles:
             tiles[stamp] = planes(converter.convert(frame))
@@ -90,13 +101,15 @@ def storyboard(path: Path, plan: EncodingPlan) -> Made:
     peak = 0
     for number, sheet in enumerate(_sheets(board, [tiles[stamp] for stamp in _held(shown, board.tiles)])):
         peak = max(peak, len(sheet))
-        yield {"extra": f"storyboard/{number}.jpg"}, sheet
+        yield {"extra": f"{board.folder}/{number}.jpg"}, sheet
     bits = 8 * peak / (board.interval * min(board.tiles, board.columns * board.rows))
-    shares, backdrop, pictures = contest.chosen()
-    for name, picture in pictures:
-        yield {"picture": name}, picture
-    artwork = Artwork(tuple(round(share * float(length), 3) for share in shares), 0, backdrop)
-    result = {"storyboard": asdict(replace(board, bandwidth=round(bits))), "artwork": asdict(artwork)}
+    result = {"storyboard": asdict(replace(board, bandwidth=round(bits)))}
+    if artwork:
+        shares, backdrop, pictures = contest.chosen()
+        for name, picture in pictures:
+            yield {"picture": name}, picture
+        seconds = tuple(round(share * float(length), 3) for share in shares)
+        result["artwork"] = asdict(Artwork(seconds, 0, backdrop))
     yield {"result": result}, b""
 
 

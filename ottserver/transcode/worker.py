@@ -20,7 +20,7 @@ from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.slicing import copied_segment, copy_init
 from ottserver.transcode.soundslice import copied_sound, sound_init
-from ottserver.transcode.storyboard import storyboard
+from ottserver.transcode.storyboard import glance, storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.verify import verified
 from ottserver.transcode.video import video_init, video_segments
@@ -95,6 +95,10 @@ def _audio(task: Task) -> Made:
         yield {"rendition": track.name, "index": index, "init": digest(init)}, media
 
 
+def _glance(task: Task) -> Made:
+    yield from glance(task.path, task.plan)
+
+
 def _storyboard(task: Task) -> Made:
     yield from storyboard(task.path, task.plan)
 
@@ -112,6 +116,7 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
     "video": _video,
     "audio": _audio,
     "slice": _slice,
+    "glance": _glance,
     "storyboard": _storyboard,
     "subtitles": _subtitles,
     "check": _check,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -376,3 +377,22 @@ async def test_pictures_for_the_seek_bar_are_listed_once_they_are_there(stage: S
     assert (response.status, response.content_type, await response.read()) == (200, "image/jpeg", b"a sheet")
     for name in ("1.jpg", "00.jpg", "0", "0.png", "..", "media.m3u8"):
         assert (await stage.client.get(stage.url(f"{{p}}/storyboard/{name}"))).status == 404
+
+
+async def test_rough_pictures_for_the_seek_bar_keep_their_addresses_when_the_fine_ones_are_there(stage: Stage) -> None:
+    rough = replace(BOARD, interval=6.0, tiles=1, columns=1, folder="glance")
+    await stage.segments.blobs.put(extra_key(stage.film.id, "glance/0.jpg"), b"a rough sheet")
+    stage.library.beside = Extras(glance=rough)
+    for name in ("master.m3u8", "manifest.mpd"):
+        text = await (await stage.client.get(stage.url(name))).text()
+        assert ("glance" in text, "storyboard" in text) == (True, False)
+    assert (await stage.client.get(stage.url("{p}/storyboard/index.vtt"))).status == 404
+    before = await (await stage.client.get(stage.url("{p}/glance/index.vtt"))).read()
+
+    stage.library.beside = Extras(glance=rough, storyboard=BOARD)
+    for name in ("master.m3u8", "manifest.mpd"):
+        text = await (await stage.client.get(stage.url(name))).text()
+        assert ("glance" in text, "storyboard" in text) == (False, True)
+    assert (await stage.client.get(stage.url("{p}/storyboard/index.vtt"))).status == 200
+    assert await (await stage.client.get(stage.url("{p}/glance/index.vtt"))).read() == before
+    assert await (await stage.client.get(stage.url("{p}/glance/0.jpg"))).read() == b"a rough sheet"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from dataclasses import replace
@@ -11,15 +12,22 @@ import av
 import numpy as np
 import pytest
 
+from ottserver.events import ExtrasReady
 from ottserver.ingest.probe import probe
 from ottserver.transcode import keyframes
 from ottserver.transcode.keyframes import coarse_to_fine
-from ottserver.transcode.storyboard import NothingShown, layout, storyboard
+from ottserver.transcode.storyboard import NothingShown, glance, layout, storyboard
 from tests.transcode.clips import BITS, Clip, number_on, turn, write
 from tests.transcode.stitching import plan_of
+from tests.transcode.test_service import planned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from ottserver.transcode.models import EncodingPlan
+    from ottserver.transcode.storyboard import Made
+    from tests.transcode.room import Room
 
 KEYS = (("preset", "ultrafast"), ("bf", "2"), ("g", "50"), ("sc_threshold", "0"))
 
@@ -33,12 +41,12 @@ def decoded(data: bytes) -> np.ndarray:
 class Drawn:
     """What an errand made of a file."""
 
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, errand: Callable[[Path, EncodingPlan], Made] = storyboard) -> None:
         self.files: dict[str, bytes] = {}
-        for about, data in storyboard(source, plan_of(probe(source))):
+        for about, data in errand(source, plan_of(probe(source))):
             if "result" in about:
                 self.board: dict[str, Any] = about["result"]["storyboard"]
-                self.artwork: dict[str, Any] = about["result"]["artwork"]
+                self.artwork: dict[str, Any] = about["result"].get("artwork", {})
             else:
                 self.files[about.get("extra") or about["picture"]] = data
 
@@ -48,14 +56,14 @@ class Drawn:
         columns, rows = self.board["columns"], self.board["rows"]
         found = []
         for sheet in range(-(-self.board["tiles"] // (columns * rows))):
-            picture = decoded(self.files[f"storyboard/{sheet}.jpg"])
+            picture = decoded(self.files[f"{self.board['folder']}/{sheet}.jpg"])
             assert picture.shape == (height * rows, width * columns, 3)
             found += [
                 picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
                 for row in range(rows)
                 for column in range(columns)
             ]
-        assert f"storyboard/{len(found) // (columns * rows)}.jpg" not in self.files
+        assert f"{self.board['folder']}/{len(found) // (columns * rows)}.jpg" not in self.files
         return found[: self.board["tiles"]]
 
 
@@ -71,6 +79,14 @@ def number_in(tile: np.ndarray) -> int:
 def by_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let short clips be treated as films are: by their key frames alone."""
     monkeypatch.setattr(keyframes, "_WHOLE_PIXELS", 0)
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes and twenty seconds, one picture a second."""
+    options = (("preset", "ultrafast"), ("bf", "0"), ("g", "2"), ("sc_threshold", "0"))
+    clip = Clip("long.mp4", seconds=620, rate=Fraction(1), size=(160, 90), options=options)
+    return write(clip, tmp_path_factory.mktemp("long"))
 
 
 @pytest.mark.usefixtures("by_keys")
@@ -204,6 +220,34 @@ def test_number_of_tiles_is_bounded_for_any_length(
     report = probe(write(Clip("film.mp4", seconds=0.2), tmp_path))
     board = layout(plan_of(replace(report, video=replace(report.video, frames=round(25 * seconds)))))
     assert (board.interval, board.tiles, board.sheets) == (interval, tiles, sheets)
+
+
+@pytest.mark.usefixtures("by_keys")
+def test_long_film_has_a_rough_sheet_with_its_artwork_before_the_fine_ones(long_film: Path) -> None:
+    rough, fine = Drawn(long_film, glance), Drawn(long_film)
+    assert (rough.board["folder"], rough.board["interval"], rough.board["tiles"]) == ("glance", 10.0, 62)
+    assert [number_in(tile) for tile in rough.tiles()] == list(range(0, 620, 10))
+    assert len(rough.artwork["seconds"]) > 1
+    assert {"glance/0.jpg", "poster-0", "backdrop-0"} < set(rough.files)
+    # What a title page shows does not change when the fine ones come.
+    assert (fine.board["folder"], fine.board["tiles"], fine.artwork) == ("storyboard", 310, {})
+    assert set(fine.files) == {f"storyboard/{sheet}.jpg" for sheet in range(5)}
+
+
+async def test_rough_pictures_of_a_long_film_are_announced_first_and_stay(long_film: Path, room: Room) -> None:
+    await asyncio.to_thread(room.take, long_film)
+    async with room.open(fill=True) as opened:
+        presentation = await planned(room, opened)
+        first, second = await opened.fact(ExtrasReady), await opened.fact(ExtrasReady, 2)
+        assert isinstance(first, ExtrasReady)
+        assert isinstance(second, ExtrasReady)
+        assert first.extras.storyboard is None
+        assert first.extras.board == first.extras.glance is not None
+        assert second.extras.board == second.extras.storyboard is not None
+        assert (second.extras.glance, second.extras.artwork) == (first.extras.glance, first.extras.artwork)
+        give = opened.service.extra
+        for sheet in ("glance/0.jpg", "storyboard/4.jpg"):
+            assert (await give(presentation.id, sheet)).startswith(b"\xff\xd8\xff")
 
 
 def test_places_far_apart_come_first_and_each_once() -> None:

@@ -64,8 +64,14 @@ export function FilmPlayer({ grant, url, original, startAt, title, videoId, chap
     const at = () => (element.readyState > 0 ? element.currentTime : startAt);
     /** @type {(() => void) | undefined} */
     let hideThumbnails;
+    let pictured = "";
     const onPictured = (/** @type {string} */ thumbnails) => {
-      hideThumbnails ??= showThumbnails(box, element, new URL(thumbnails, new URL(url, location.href)).pathname);
+      const index = new URL(thumbnails, new URL(url, location.href)).pathname;
+      if (index === pictured) return;
+      // A long film has a rough set first.
+      pictured = index;
+      hideThumbnails?.();
+      hideThumbnails = showThumbnails(box, element, index);
     };
     if (grant.thumbnails_url) onPictured(new URL(grant.thumbnails_url, location.href).pathname);
     const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()), onPictured);
