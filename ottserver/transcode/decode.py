@@ -9,7 +9,7 @@ import av
 from av.filter import Graph
 
 from ottserver.backends.ffmpeg.losses import Losses
-from ottserver.backends.ffmpeg.sourcefile import open_source, packets
+from ottserver.backends.ffmpeg.sourcefile import open_source, packets, seek
 from ottserver.transcode.landing import landed
 from ottserver.transcode.whole import PATIENCE_SECONDS, WholePictures
 
@@ -53,19 +53,20 @@ def numbered_frames(path: Path, video: VideoStream, grid: Grid, first: int, thre
 
 def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
     def attempt(seconds: float | Fraction) -> Iterator[Numbered]:
-        return _attempt(path, video, grid, first, first - round(seconds * grid.rate), threads)
+        return _attempt(path, video, grid, first, round(seconds * grid.rate), threads)
 
     frames = landed(attempt, _BACK_OFF_SECONDS, first / grid.rate)
     yield from _from_start(path, video, grid, threads) if frames is None else frames
 
 
-def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, start: int, threads: int) -> Iterator[Numbered]:
-    """The frames from a seek to `start` on, or none where the first of them is after `first`."""
+def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, back: int, threads: int) -> Iterator[Numbered]:
+    """The frames from `back` frames before `first` on, or none where the first of them is after `first`."""
     with open_source(path) as container:
         stream = _stream(container, video, threads)
-        target = grid.ticks_of(start, video.origin, Fraction(video.time_base))
+        time_base = Fraction(video.time_base)
+        target = grid.ticks_of(first, video.origin, time_base)
         try:
-            container.seek(target, backward=True, stream=stream)
+            seek(path, container, stream, target, back=target - grid.ticks_of(first - back, video.origin, time_base))
             frames = _decoded(path, container, stream, video, grid, first)
             head = next(frames, None)
         except (_Late, av.error.PermissionError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from ottserver.backends.ffmpeg.sourcefile import open_source
+from ottserver.backends.ffmpeg.sourcefile import open_source, seek
 from ottserver.transcode.downmix import LAYOUTS, Mixer
 from ottserver.transcode.grid import nearest
 from ottserver.transcode.heard import faded, whole_frames
@@ -98,9 +98,9 @@ class Pcm:
         """The blocks from some seconds before those wanted, or none where the first of them comes too late."""
         with open_source(self._path) as container:
             stream = container.streams[self._track.stream]
-            target = wanted - Fraction(seconds)
+            target = int((wanted + self._origin) / self._time_base)
             try:
-                container.seek(int((target + self._origin) / self._time_base), backward=True, stream=stream)
+                seek(self._path, container, stream, target, back=int(Fraction(seconds) / self._time_base))
             except av.error.PermissionError:
                 return
             blocks = self._blocks(container)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import av
 
 from ottserver.backends.ffmpeg.counted import Counted
+from ottserver.backends.ffmpeg.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,25 @@ def open_source(path: Path) -> Iterator[InputContainer]:
             yield container
     finally:
         os.close(descriptor)
+
+
+def seek(path: Path, container: InputContainer, stream: Stream, ticks: int, *, back: int = 0) -> None:
+    """Go to the last key frame at or before `ticks - back`, as well as can be told. Raises `av.error.FFmpegError`.
+
+    In a transport stream `back` is counted from the last packet at or before `ticks`: what lies between may be damaged.
+    """
+    if container.format.name == "mpegts":
+        with path.open("rb", buffering=0) as file:
+            transport = Transport(file.fileno(), container.size, stream.id)
+            place = transport.at(ticks)
+            if place is not None and back:
+                place = transport.at(place.ticks - back)
+            if place is not None and stream.type == "video":
+                place = transport.key(place) or place
+        if place is not None:
+            container.seek(place.offset, unsupported_byte_offset=True)
+            return
+    container.seek(ticks - back, backward=True, stream=stream)
 
 
 def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
