@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import av
 from av.filter import Graph
 
-from ottserver.backends.ffmpeg.losses import Losses
+from ottserver.backends.ffmpeg.losses import Losses, marked
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets, seek
 from ottserver.transcode.landing import landed
 from ottserver.transcode.whole import PATIENCE_SECONDS, WholePictures
@@ -110,11 +110,11 @@ def _decoded(
     def number(stamp: int) -> int:
         return grid.frame_at(stamp, video.origin, time_base)
 
-    coming = packets(container, stream)
+    marks, coming = marked(packets(container, stream))
     if first is not None and video.codec in _PLAIN_REFERENCES:
         coming = _hurried(coming, stream, lambda stamp: number(stamp) <= first)
     with path.open("rb", buffering=0) as file:
-        losses = Losses(container, stream, file.fileno())
+        losses = Losses(container, stream, file.fileno(), marks=marks)
         pictures = WholePictures(stream, losses, number, grid.rate, patient=patient)
         yield from pictures.read(coming if first is None else _not_after(coming, lambda stamp: number(stamp) <= first))
 

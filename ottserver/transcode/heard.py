@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
+from ottserver.backends.ffmpeg.losses import marked
 from ottserver.backends.ffmpeg.opus import packet_samples
 from ottserver.backends.ffmpeg.sourcefile import packets
 from ottserver.transcode.downmix import planar
@@ -59,10 +60,10 @@ def whole_frames(container: InputContainer, stream: Stream) -> Iterator[AudioFra
 
 def _judged(container: InputContainer, stream: Stream) -> Iterator[Judged]:
     """What every packet gives, and whether it is whole."""
-    decoder = _Decoder(stream)
+    marks, coming = marked(packets(container, stream))
+    decoder = _Decoder(stream, marks=marks)
     damaged, sought = 0, None
     parsed = container.format.name in _PARSED
-    coming = packets(container, stream)
     while (packet := next(coming, None)) is not None:
         frames, whole = decoder.decode(packet)
         yield frames, whole
@@ -79,7 +80,8 @@ def _judged(container: InputContainer, stream: Stream) -> Iterator[Judged]:
 class _Decoder:
     """Decodes packets of one stream, each judged by itself."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, marks: bool) -> None:
+        self._marks = marks
         self._stream = stream
         self._context: AudioCodecContext = stream.codec_context  # type: ignore[assignment] # an audio stream's, says the probe
         self._kind = self._context.codec.canonical_name
@@ -88,7 +90,7 @@ class _Decoder:
 
     def decode(self, packet: Packet[Any]) -> Judged:
         """The frames, and whether they are to be trusted."""
-        if packet.size and (packet.is_corrupt or not self._long_enough(packet)):
+        if packet.size and ((packet.is_corrupt and self._marks) or not self._long_enough(packet)):
             return [], False
         try:
             frames = self._context.decode(packet if packet.size else None)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ottserver.backends.ffmpeg.adts import configuration, payload, specific
 from ottserver.backends.ffmpeg.layouts import positions
-from ottserver.backends.ffmpeg.sourcefile import open_source, packets
+from ottserver.backends.ffmpeg.sourcefile import open_source, packets, seek
 from ottserver.transcode.audio import audio_init, audio_segments, encoded, fragment
 from ottserver.transcode.grid import AAC_FRAME, nearest
 from ottserver.transcode.landing import landed
@@ -161,12 +161,12 @@ class _Source:
 
     def _attempt(self, first: int, seconds: float | Fraction) -> Iterator[Placed]:
         """The frames from some seconds before `first` on, or none where the first of them comes too late."""
-        target = Fraction(first, self._track.sample_rate) - Fraction(seconds)
+        time_base = Fraction(self._video.time_base)
+        target = int((Fraction(first, self._track.sample_rate) + self._origin) / time_base)
         with open_source(self._path) as container:
             stream = container.streams[self._video.index]
             try:
-                ticks = int((target + self._origin) / Fraction(self._video.time_base))
-                container.seek(ticks, backward=True, stream=stream)
+                seek(self._path, container, stream, target, back=int(Fraction(seconds) / time_base))
             except av.error.PermissionError:
                 return
             frames = self._frames(container)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 
+from ottserver.transcode.whole import PATIENCE_SECONDS
 from tests.sources.make import LOUD, made
 from tests.sources.matrix import MPEG2, OPEN, SVT, VP9, X265
 from tests.sources.specs import X264, Options, Sound, Source
@@ -63,6 +65,8 @@ H264_TS = Source("h264.ts", options=CABAC, sounds=(Sound("ac3", steady=True),))
 H264_MP4 = Source("h264.mp4", options=CABAC, sounds=(Sound(steady=True),))
 CAVLC = Source("cavlc.ts", options=X264, sounds=(Sound(steady=True),))
 OPEN_GOP = Source("open-gop.ts", options=OPEN, sounds=(Sound("eac3", steady=True),))
+REFRESH: Options = (("preset", "veryfast"), ("crf", "18"), ("x264-params", "intra-refresh=1:keyint=30"))
+NO_KEYS = Source("no-keys.ts", options=REFRESH, sounds=(Sound("ac3", steady=True),))
 HEVC_MKV = Source("hevc.mkv", codec="libx265", options=X265, sounds=(Sound("flac", steady=True),))
 HEVC_TS = Source("hevc.ts", codec="libx265", options=X265, sounds=(Sound(steady=True),))
 MPEG2_TS = Source("mpeg2.ts", codec="mpeg2video", options=MPEG2, sounds=(Sound("ac3", steady=True),))
@@ -77,7 +81,7 @@ AV1 = Source("av1.mkv", codec="libsvtav1", options=SVT, sounds=(Sound("libopus",
 
 QUICK = (
     (H264_MKV, noise), (H264_TS, noise), (H264_MP4, noise), (AVI, noise), (DISC, gap), (OPUS_MP4, noise),
-    (H264_TS, specks), (H264_MP4, bits),
+    (H264_TS, specks), (H264_MP4, bits), (NO_KEYS, noise),
 )  # fmt: skip
 ALL = (
     (CAVLC, noise), (OPEN_GOP, noise), (HEVC_MKV, noise), (HEVC_TS, noise), (MPEG2_TS, noise), (DISC, noise),
@@ -154,3 +158,41 @@ def test_damage_is_held_and_silent_and_the_rest_plays_in_its_time(source: Source
     if how in (noise, nothing, gap):
         assert "s" * 20 in letters, letters
     assert np.abs(heard(track)).max() < LOUD * 1.6
+
+
+def test_stream_whose_every_packet_is_counted_wrongly_plays_whole(tmp_path: Path) -> None:
+    data = bytearray(made(replace(H264_TS, seconds=Fraction(SECONDS))).read_bytes())
+    for at in range(3, len(data), 188):
+        data[at] &= 0xF0
+    path = tmp_path / "uncounted.ts"
+    path.write_bytes(data)
+
+    pictures, track = stitched(path, plan_for(path), tmp_path)
+
+    assert [look.number for look in seen_in(pictures)] == list(range(SECONDS * 25))
+    letters = sounding(heard(track)[0], track.rendition.sample_rate, 1000)
+    assert set(letters[1:-4]) == {"t"}, letters
+
+
+def test_damaged_pictures_are_shown_when_no_whole_one_has_come_for_long(tmp_path: Path) -> None:
+    source = replace(H264_TS, name="smeared.ts", seconds=Fraction(SECONDS))
+    data = bytearray(made(source).read_bytes())
+    chance = random.Random(3)
+    for at in range(0, len(data) - 188, 188):
+        # In every packet but those with a beginning some bytes are others.
+        if at > len(data) * 0.1 and not data[at + 1] & 0x40 and not data[at + 3] & 0x20:
+            data[at + 60 : at + 70] = chance.randbytes(10)
+    path = tmp_path / source.name
+    path.write_bytes(data)
+
+    pictures, _ = stitched(path, plan_for(path), tmp_path)
+
+    numbers = [look.number for look in seen_in(pictures)]
+    whole = numbers.index(numbers[100])
+    assert numbers[: whole + 1] == list(range(whole + 1))
+    patience = PATIENCE_SECONDS * 25
+    assert set(numbers[whole : whole + patience]) == {whole}
+    with av.open(str(pictures.path)) as container:
+        looks = [frame.to_ndarray(format="gray").tobytes() for frame in container.decode(video=0)]
+    assert len(looks) == SECONDS * 25
+    assert len(set(looks[whole + patience + 2 :])) > 5

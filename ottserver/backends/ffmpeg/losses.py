@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ottserver.backends.ffmpeg.bitstream import length_size
@@ -15,6 +16,8 @@ from ottserver.backends.ffmpeg.h264 import FrameNumbers
 from ottserver.backends.ffmpeg.mpeg2 import TemporalReferences, whole_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.container import InputContainer
     from av.packet import Packet
     from av.stream import Stream
@@ -25,6 +28,7 @@ _MASTERS = (b"\x1f\x43\xb6\x75", b"\xa0")
 _BLOCKS = (0xA3, 0xA1)
 _ELEMENT_HEAD_BYTES, _BLOCK_HEAD_BYTES = 12, 9
 _MOST_ELEMENTS = 5000
+_ALL_MARKED = 12
 _ROW, _MOST_ROWS = 16, 175
 # Of macroblocks of MPEG-2: in greater pictures rows are counted otherwise.
 
@@ -44,11 +48,21 @@ class Loss:
 _NONE = Loss()
 
 
+def marked(coming: Iterator[Packet[Stream]]) -> tuple[bool, Iterator[Packet[Stream]]]:
+    """Whether the demuxer's marks of damage mean something, and the packets.
+
+    They do not where it marks all: some writers of transport streams do not count packets as they should.
+    """
+    head = list(islice(coming, _ALL_MARKED))
+    return not (len(head) == _ALL_MARKED and all(packet.is_corrupt for packet in head)), chain(head, coming)
+
+
 class Losses:
     """Looks at the packets of one stream of video, in the order in which they come."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, file: int) -> None:
-        """`file` is a descriptor of the source, which is read at places of its own."""
+    def __init__(self, container: InputContainer, stream: VideoStream, file: int, *, marks: bool) -> None:
+        """`file` is a descriptor of the source, which is read at places of its own; `marks` is what `marked` says."""
+        self._marks = marks
         codec, extradata = stream.codec_context.codec.canonical_name, bytes(stream.codec_context.extradata or b"")
         self._file = file
         self._length = length_size(codec, extradata)
@@ -65,7 +79,7 @@ class Losses:
     def at(self, packet: Packet[Stream]) -> Loss:
         """What the next packet says."""
         before, self._before = self._before, packet
-        if packet.is_corrupt:
+        if packet.is_corrupt and self._marks:
             return Loss(inside=True)
         data = bytes(packet) if self._looked_into else b""
         if self._length and not _parts(data, self._length):
