@@ -117,6 +117,15 @@ def test_original_plays_from_where_the_film_stands_with_the_same_sound_and_back(
     screen.plays_beyond(2)
     expect(screen.item("quality")).to_contain_text("Original (720p)")
     assert set(filter(None, screen.ask(FETCHED))) & {"v480", "v720"} == set()
+    # Whatever else there is can be chosen, though nothing of it was loaded.
+    screen.open_menu("quality")
+    choices = screen.page.locator("[data-menu=quality] [data-value]")
+    expect(choices).to_have_text(["Auto", "Original (720p)", "720p", "480p"])
+    screen.page.locator("[data-menu=quality] [data-value='480']").click()
+    screen.until("document.querySelector('video').videoHeight === 480")
+    screen.choose_quality("original")
+    screen.until("window.ottPlayer.getAssetUri().endsWith('/original.mpd')")
+    screen.plays_beyond(2)
 
     there = position(screen)
     screen.choose_quality("auto")

@@ -24,6 +24,16 @@ function fromAddress() {
 }
 
 /**
+ * @param {Film | undefined} film
+ * @param {number} most what the viewer's plan shows
+ * @returns {number[]} classes of the film's ladder, best first
+ */
+function classesOf(film, most) {
+  const heights = film?.renditions.map((rendition) => rendition.height_class).filter((height) => height <= most);
+  return [...new Set(heights)].sort((a, b) => b - a);
+}
+
+/**
  * A film being watched: asks for the permission, plays, and says why when it cannot.
  * @param {{videoId: string}} props
  */
@@ -76,6 +86,7 @@ export function Watch({ videoId }) {
       grant=${grant}
       url=${pathname}
       original=${originalOf(grant, hls)}
+      classes=${classesOf(film, grant.max_height)}
       startAt=${go.from ?? grant.resume_at}
       title=${title}
       videoId=${videoId}

@@ -21,6 +21,7 @@ import { useWaiting } from "./waiting.js";
  * @property {import("../api/types.js").PlayGrant} grant
  * @property {string} url of the manifest
  * @property {import("./original.js").Original | undefined} original the film as it is, where it is offered
+ * @property {number[]} classes of the film's ladder, best first
  * @property {number} startAt seconds
  * @property {string} title
  * @property {string} videoId
@@ -42,14 +43,14 @@ const TOGGLES = ["mediatogglesubtitlesrequest", "mediashowsubtitlesrequest", "me
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, original, startAt, title, videoId, chapters, spoken, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
+export function FilmPlayer({ grant, url, original, classes, startAt, title, videoId, chapters, spoken, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
   const [ended, setEnded] = useState(false);
   const [aside, setAside] = useState(/** @type {"stats" | "help" | undefined} */ (undefined));
   const [told, setTold] = useState({ text: "", turn: 0 });
-  const tracks = useTracks(player);
+  const tracks = useTracks(player, classes);
   const subtitles = useSubtitles(video.current, grant, videoId, spoken);
   const now = useRef({ chapters, subtitles });
   now.current = { chapters, subtitles };

@@ -36,8 +36,12 @@ export function heightClass(width, height) {
 
 const ORIGINAL = "original";
 
-/** @param {Player} player @returns {Tracks} */
-function read(player) {
+/**
+ * @param {Player} player
+ * @param {number[]} classes of the ladder, for as long as only the original's manifest is known
+ * @returns {Tracks}
+ */
+function read(player, classes) {
   const videos = player.getVideoTracks();
   const audios = player.getAudioTracks();
   const auto = player.getConfiguration().abr.enabled;
@@ -52,7 +56,7 @@ function read(player) {
     qualities: [
       { value: "auto", label: auto && !own ? `Auto${now}` : "Auto" },
       ...(source?.original ? [{ value: ORIGINAL, label: `Original (${named(source.original.height)})` }] : []),
-      ...(own ? source?.heights ?? [] : heights).map((h) => ({ value: String(h), label: named(h) })),
+      ...(own ? (source?.heights.length ? source.heights : classes) : heights).map((h) => ({ value: String(h), label: named(h) })),
     ],
     quality: own ? ORIGINAL : auto ? "auto" : String(height),
     height,
@@ -84,24 +88,26 @@ function named(height) {
 /**
  * What can be chosen, and what is.
  * @param {Player | undefined} player
+ * @param {number[]} classes of the film's ladder, best first
  * @returns {Tracks | undefined}
  */
-export function useTracks(player) {
+export function useTracks(player, classes) {
   const [tracks, setTracks] = useState(/** @type {Tracks | undefined} */ (undefined));
   useEffect(() => {
     if (!player) return;
     const look = () => setTracks((last) => {
-      const next = read(player);
+      const next = read(player, classes);
       return JSON.stringify(next) === JSON.stringify(last) ? last : next;
     });
     const events = ["trackschanged", "adaptation", "variantchanged", "abrstatuschanged", "audiotrackschanged", "streaming", "loaded"];
     for (const name of events) player.addEventListener(name, look);
     const source = sourceOf(player);
     if (source) source.onChange = look;
+    look();
     return () => {
       for (const name of events) player.removeEventListener(name, look);
     };
-  }, [player]);
+  }, [player, classes.join()]);
   return tracks;
 }
 
