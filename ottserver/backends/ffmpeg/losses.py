@@ -102,7 +102,7 @@ class Losses:
         if before.pos is None or packet.pos is None or packet.pos <= before.pos:
             return False
         end = packet.pos
-        at = self._end_of_block(before.pos)
+        at = self._end_of_block(before.pos, before.size)
         for _ in range(_MOST_ELEMENTS):
             if at is None or at >= end:
                 break
@@ -116,12 +116,17 @@ class Losses:
             at = body + (0 if head[: name[1]] in _MASTERS else size[0])
         return at is not None and at > end
 
-    def _end_of_block(self, position: int) -> int | None:
-        """Where the block whose content begins at a position ends; its size stands directly before that."""
+    def _end_of_block(self, position: int, least: int) -> int | None:
+        """Where the block whose content begins at a position ends; its size stands directly before that.
+
+        It is a little more than the packet's, `least`; by chance a size ends in what might be another one.
+        """
         head = os.pread(self._file, _BLOCK_HEAD_BYTES, max(0, position - _BLOCK_HEAD_BYTES))
         for width in range(1, len(head)):
             size = _number(head, len(head) - width)
-            if size is not None and size[1] == len(head) and head[-width - 1] in _BLOCKS:
+            if size is None or size[1] != len(head) or head[-width - 1] not in _BLOCKS:
+                continue
+            if least <= size[0] <= least + _BLOCK_HEAD_BYTES:
                 return position + size[0]
         return None
 
