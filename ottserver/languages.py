@@ -40,6 +40,21 @@ def language_tag(code: str) -> str:
     return UNKNOWN if not known.language or known.language in _FREE or not known.is_valid() else tag
 
 
+def known_tag(text: str) -> str:
+    """The tag of a language that somebody names: by a code, or as its speakers do ("Deutsch"); "und" for nothing.
+
+    Nothing where it names no language.
+    """
+    given = text.strip()
+    tag = language_tag(given)
+    if tag != UNKNOWN or given.casefold() in ("", *_FREE):
+        return tag
+    for own, name in _OWN.items():
+        if name.casefold() == given.casefold():
+            return own
+    return ""
+
+
 def own_name(tag: str) -> str:
     """How the language's speakers call it; the tag where that is not known here, nothing for "und"."""
     if tag == UNKNOWN:

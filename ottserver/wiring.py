@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ottserver.accounts.models import AccountSettings
 from ottserver.billing.models import Plan
 from ottserver.catalog.models import Encoding
+from ottserver.errors import Invalid
+from ottserver.ingest.beside import named
 from ottserver.ingest.service import IngestLimits
+from ottserver.languages import UNKNOWN, known_tag
 from ottserver.media import artwork_key
 from ottserver.playback.models import Video as PlayableVideo
 from ottserver.transcode import store as presentations
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from ottserver.media import TextTrack
     from ottserver.settings import Settings
     from ottserver.transcode.sidecars import Sidecars
+
+_LABEL_LETTERS = 100
 
 
 def account_settings(settings: Settings, secret: bytes) -> AccountSettings:
@@ -135,7 +141,18 @@ class Subtitles:
 
     async def add(self, source_id: str, data: bytes, said: SubtitleWords) -> TextTrack:
         """Add a file. Raises `Invalid` and `Conflict`."""
-        words = Words(said.language, said.label, said.default, said.forced, said.hearing_impaired)
+        found = named(Path(), said.said)
+        tag = known_tag(said.language)
+        if not tag:
+            message = f"“{said.language}” is no language known here: write its code, such as en, de or pt-BR."
+            raise Invalid(message)
+        words = Words(
+            language=found.language if tag == UNKNOWN else tag,
+            label=(said.label or found.label)[:_LABEL_LETTERS],
+            default=said.default or found.default,
+            forced=said.forced or found.forced,
+            hearing_impaired=said.hearing_impaired or found.hearing_impaired,
+        )
         track, _ = await self._sidecars.add(source_id, data, words)
         return track
 

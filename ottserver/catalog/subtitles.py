@@ -29,6 +29,8 @@ class SubtitleWords(RequestModel):
     default: bool = False
     forced: bool = False
     hearing_impaired: bool = False
+    said: Annotated[str, Field(max_length=255)] = ""
+    """What the file's name says after its film's, such as ".de.forced": understood as it is in imports."""
 
 
 class SubtitleAdded(BaseModel):

@@ -86,7 +86,7 @@ def probe(path: Path) -> SourceReport:
 def _report(path: Path, container: InputContainer, size: int) -> SourceReport:
     stream = _video(container)
     if any(entry.pos + entry.size > size for entry in stream.index_entries[-_INDEX_ENTRIES:]):
-        reason = "The file is incomplete: its index names pictures that lie behind its end. Upload it again."
+        reason = "The file is incomplete: its index names pictures that lie behind its end. Copy or upload it again."
         raise ProbeFailed(reason)
     head = _head(container, stream)
     if not head.frames:
@@ -265,7 +265,9 @@ def _refuse_lost_tail(container: InputContainer, end: Fraction) -> None:
     declared = Fraction(container.duration, av.time_base)
     if declared - end > _LOST_SECONDS:
         lost = float(declared - end)
-        reason = f"The file is incomplete: the last {lost:.0f} seconds of the film are missing. Upload it again."
+        reason = (
+            f"The file is incomplete: the last {lost:.0f} seconds of the film are missing. Copy or upload it again."
+        )
         raise ProbeFailed(reason)
 
 

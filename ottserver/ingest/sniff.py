@@ -119,7 +119,7 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
 
 
 def _short(missing: int) -> str:
-    return f"The file is incomplete: its last {missing} bytes are missing. Upload it again."
+    return f"The file is incomplete: its last {missing} bytes are missing. Copy or upload it again."
 
 
 def _mp4(file: BinaryIO, size: int) -> str | None:
@@ -139,7 +139,7 @@ def _mp4(file: BinaryIO, size: int) -> str | None:
         if offset + length > size and kind in (b"moov", b"mdat", b"moof"):
             return _short(offset + length - size)
         offset += length
-    return None if moov else "The file is incomplete: its index (the moov box) is missing. Upload it again."
+    return None if moov else "The file is incomplete: its index (the moov box) is missing. Copy or upload it again."
 
 
 def _matroska(file: BinaryIO, size: int) -> str | None:

@@ -79,6 +79,11 @@ export function words(track) {
   return marks.length ? `${name} (${marks.join(", ")})` : name;
 }
 
+/** @param {string} code @param {string | null} label of the track @returns {boolean} whether the film says what it is */
+export function isNamed(code, label) {
+  return language(code, label ?? "") !== UNKNOWN;
+}
+
 /** @param {number} channels @returns {string} */
 function channels(channels) {
   return { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;

@@ -60,6 +60,27 @@ def test_owner_watches_an_upload_become_a_film(theatre: Theatre, open_screen: Op
     expect(film).to_have_count(0)
 
 
+def test_subtitles_that_come_with_a_film_are_its_own(
+    theatre: Theatre, open_screen: OpenScreen, scene: Path, tmp_path: Path
+) -> None:
+    film = scene.rename(tmp_path / "Cat.Film.mp4")
+    names = ("Cat.Film.en.srt", "cat.film.de.forced.srt", "Other.fr.srt")
+    for name in names:
+        (tmp_path / name).write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open("/admin")
+    screen.page.get_by_label("Video files").set_input_files([film, *(tmp_path / name for name in names)])
+    expect(screen.page.get_by_text("“Other.fr.srt” is no film and was left out.")).to_be_visible()
+    row = screen.page.locator(".film", has_text="Cat Film")
+    expect(row).to_have_attribute("data-status", WATCHABLE, timeout=30_000)
+    expect(screen.page.locator(".sending")).to_have_count(0, timeout=20_000)
+    row.get_by_role("button", name="Subtitles of Cat Film").click()
+    dialog = screen.page.get_by_role("dialog", name="Subtitles of Cat Film")
+    lines = dialog.locator(".words-list li > span:first-child")
+    expect(lines).to_have_text(["English", "Deutsch (forced)"])
+
+
 def test_films_of_a_dropped_folder_are_taken_and_the_rest_is_named(
     theatre: Theatre, open_screen: OpenScreen, scene: Path, tmp_path: Path
 ) -> None:
@@ -77,7 +98,7 @@ def test_films_of_a_dropped_folder_are_taken_and_the_rest_is_named(
     expect(screen.page.get_by_role("button", name="Choose a folder")).to_be_visible()
 
     _drop(screen, folder)
-    expect(screen.page.get_by_text("2 files are no films and were left out.")).to_be_visible()
+    expect(screen.page.get_by_text("“cover.jpg” and “notes.txt” are no films and were left out.")).to_be_visible()
     expect(screen.page.locator(".film", has_text="At the Lake")).to_have_attribute(
         "data-status", WATCHABLE, timeout=30_000
     )

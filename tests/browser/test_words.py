@@ -138,7 +138,10 @@ def test_owner_adds_a_file_that_a_viewer_gets_and_takes_it_away(
     dialog.get_by_label("File").set_input_files(
         {"name": "x.srt", "mimeType": "application/x-subrip", "buffer": b"1\n00:00:01,000 --> 00:00:02,000\nHallo\n"}
     )
-    dialog.get_by_label("Language").fill("de")
+    dialog.get_by_label("Language").fill("Klingonese")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("“Klingonese” is no language known here")
+    dialog.get_by_label("Language").fill("german")
     dialog.get_by_role("button", name="Add").click()
     expect(dialog.get_by_text("Deutsch")).to_be_visible()
     dialog.get_by_label("File").set_input_files({"name": "x.srt", "mimeType": "text/plain", "buffer": b"no subtitles"})
@@ -146,3 +149,13 @@ def test_owner_adds_a_file_that_a_viewer_gets_and_takes_it_away(
     expect(dialog.get_by_role("alert")).to_contain_text("no subtitles in a known text format")
     dialog.get_by_role("button", name="Take Deutsch away").click()
     expect(dialog.get_by_text("Deutsch")).to_have_count(0)
+    for name, language, forced, sounds in (
+        ("My.Words.de.forced.srt", "de", True, False),
+        ("Words.pt-BR.sdh.srt", "pt-BR", False, True),
+        ("Words.en.hi.vtt", "en", False, True),
+        ("Words.hi.vtt", "hi", False, False),
+    ):
+        dialog.get_by_label("File").set_input_files({"name": name, "mimeType": "text/plain", "buffer": b"-"})
+        expect(dialog.get_by_label("Language")).to_have_value(language)
+        assert dialog.get_by_role("checkbox", name="Forced").is_checked() is forced, name
+        assert dialog.get_by_role("checkbox", name="Describes sounds").is_checked() is sounds, name

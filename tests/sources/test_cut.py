@@ -72,7 +72,7 @@ def test_recording_without_its_end_plays_what_it_has(source: Source, tmp_path: P
 
 @pytest.mark.parametrize("source", REFUSED, ids=lambda source: source.name)
 def test_file_that_says_how_long_it_is_is_refused_without_its_end(source: Source, tmp_path: Path) -> None:
-    with pytest.raises(ProbeFailed, match=r"^The file is incomplete: .* missing\. Upload it again\.$"):
+    with pytest.raises(ProbeFailed, match=r"^The file is incomplete: .* missing\. Copy or upload it again\.$"):
         probe(cut(source, tmp_path))
 
 

@@ -27,14 +27,16 @@ function write(arrivals) {
 /**
  * Make a film of an upload that is complete.
  * @param {Arrival} arrival
+ * @returns {Promise<{video_id: string}>}
  * @throws {import("../api/problem.js").Problem}
  */
 export async function announce(arrival) {
   const others = () => written().filter((other) => other.uploadId !== arrival.uploadId);
   write([...others(), arrival]);
   try {
-    await post("admin/videos", { upload_id: arrival.uploadId, title: arrival.title });
+    const film = await post("admin/videos", { upload_id: arrival.uploadId, title: arrival.title });
     write(others());
+    return film;
   } catch (error) {
     const { status } = asProblem(error);
     // A refusal is final; a server that is away or busy is asked again later.

@@ -6,18 +6,18 @@ import { chosen, inFolder, remark } from "./film-files.js";
 
 /** @typedef {import("./film-files.js").Find} Find */
 
-const ACCEPT = "video/*,.mkv,.ts,.m2ts,.mts,.avi,.wmv,.flv,.vob,.mpg,.mpeg,.ogv,.webm,.mxf,.divx";
+const ACCEPT = "video/*,.mkv,.ts,.m2ts,.mts,.avi,.wmv,.flv,.vob,.mpg,.mpeg,.ogv,.webm,.mxf,.divx,.srt,.ass,.ssa,.vtt,.sub";
 
 /**
  * Where films come in: by dragging files or folders anywhere onto the page, or by choosing them.
- * @param {{onFiles: (files: File[]) => void}} props
+ * @param {{onFind: (find: Find) => void}} props
  */
-export function DropZone({ onFiles }) {
+export function DropZone({ onFind }) {
   const [over, setOver] = useState(false);
   const [said, setSaid] = useState("");
   const take = (/** @type {Find} */ find) => {
     setSaid(remark(find));
-    onFiles(find.films);
+    onFind(find);
   };
 
   useEffect(() => {
@@ -42,14 +42,14 @@ export function DropZone({ onFiles }) {
       removeEventListener("dragleave", onLeave);
       removeEventListener("drop", onDrop);
     };
-  }, [onFiles]);
+  }, [onFind]);
 
   return html`
     <div class="drop ${over ? "over" : ""}">
       <${Icon} name="upload" />
       <div>
         <h2>${over ? "Let go to add" : "Add films"}</h2>
-        <p>Drop video files or folders anywhere on this page. They can be watched moments after they have arrived.</p>
+        <p>Drop video files or folders anywhere on this page, with the subtitles that lie beside them. They can be watched moments after they have arrived.</p>
       </div>
       <div class="buttons">
         <${Chooser} label="Video files" action="Choose files" class="primary" accept=${ACCEPT} onFiles=${(/** @type {File[]} */ files) => take(chosen(files))} />

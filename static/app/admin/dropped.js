@@ -1,3 +1,4 @@
+import { folders } from "./beside.js";
 import { MOST, chosen, inFolder } from "./film-files.js";
 
 /** @typedef {import("./film-files.js").Find} Find */
@@ -11,24 +12,29 @@ import { MOST, chosen, inFolder } from "./film-files.js";
 export async function dropped(transfer) {
   const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   const single = /** @type {File[]} */ ([]);
-  const folders = /** @type {FileSystemDirectoryEntry[]} */ ([]);
+  const trees = /** @type {FileSystemDirectoryEntry[]} */ ([]);
   for (const entry of entries) {
     if (entry instanceof File) single.push(entry);
-    else if (entry?.isDirectory) folders.push(/** @type {FileSystemDirectoryEntry} */ (entry));
+    else if (entry?.isDirectory) trees.push(/** @type {FileSystemDirectoryEntry} */ (entry));
     else if (entry) single.push(await fileOf(/** @type {FileSystemFileEntry} */ (entry)));
   }
   const byHand = chosen(single);
-  const { files, more } = await walk(folders);
+  const { files, more } = await walk(trees);
   const found = inFolder(files);
-  return { films: [...byHand.films, ...found.films], others: [...byHand.others, ...found.others], more: more || found.more };
+  return {
+    films: [...byHand.films, ...found.films],
+    beside: new Map([...byHand.beside, ...found.beside]),
+    others: [...byHand.others, ...found.others],
+    more: more || found.more,
+  };
 }
 
 /**
- * @param {FileSystemDirectoryEntry[]} folders
+ * @param {FileSystemDirectoryEntry[]} trees
  * @returns {Promise<{files: File[], more: boolean}>} at most `MOST` files that are not hidden, in the order of their names
  */
-async function walk(folders) {
-  const waiting = /** @type {FileSystemEntry[]} */ ([...folders]);
+async function walk(trees) {
+  const waiting = /** @type {FileSystemEntry[]} */ ([...trees]);
   const files = /** @type {File[]} */ ([]);
   for (let seen = 0; waiting.length > 0; seen += 1) {
     // Folders count too, so that a tree of empty ones comes to an end.
@@ -37,7 +43,11 @@ async function walk(folders) {
     if (entry.isDirectory) {
       const inside = await entriesOf(/** @type {FileSystemDirectoryEntry} */ (entry));
       waiting.unshift(...inside.filter(({ name }) => !name.startsWith(".")).sort(byName));
-    } else files.push(await fileOf(/** @type {FileSystemFileEntry} */ (entry)));
+    } else {
+      const file = await fileOf(/** @type {FileSystemFileEntry} */ (entry));
+      folders.set(file, entry.fullPath.split("/").slice(0, -1).join("/"));
+      files.push(file);
+    }
   }
   return { files, more: false };
 }

@@ -31,7 +31,7 @@ export function EditFilm({ film, onClose }) {
   });
   const wrong = generalSentence(problem, ["title", "description", "year", "genres"]) ?? missing?.detail;
   return html`
-    <${Dialog} title="Edit the film" onClose=${onClose}>
+    <${Dialog} title=${`Edit ${film.title}`} onClose=${onClose}>
       ${data && html`
         <form class="form" onSubmit=${onSubmit}>
           <${Field} label="Title" name="title" required pattern=".*\\S.*" maxlength="300" rule="Give the film a title." defaultValue=${data.title} wrong=${problem?.field("title")} />

@@ -20,10 +20,14 @@ function madeOf({ renditions }) {
 
 /** @param {AdminFilm} film @returns {string} */
 function stateOf(film) {
-  if (film.status !== "playable") return STATES[film.status];
-  if (madeOf(film) === 1) return "Playable, finishing";
+  return film.status === "playable" && madeOf(film) === 1 ? "Playable, finishing" : STATES[film.status];
+}
+
+/** @param {AdminFilm} film @returns {string} how much of it is made and how long the rest takes */
+function farOf(film) {
+  if (film.status !== "playable" || madeOf(film) === 1) return "";
   const left = film.seconds_left === null ? "" : timeLeft(film.seconds_left);
-  return [STATES.playable, `${Math.floor(madeOf(film) * 100)} %`, left].filter(Boolean).join(" · ");
+  return [`${Math.floor(madeOf(film) * 100)} %`, left].filter(Boolean).join(" · ");
 }
 
 /**
@@ -38,7 +42,7 @@ export function FilmRow({ film, onEdit, onWords, onDelete }) {
       <a class="film-still" href="/title/${film.video_id}" tabindex="-1" aria-hidden="true"><${Still} title="" url=${film.thumbnail_url} /></a>
       <div class="film-text">
         <h3><a href="/title/${film.video_id}">${film.title}</a></h3>
-        <p class="film-facts"><span class="state ${film.status}">${film.status === "probing" && html`<span class="spinner"></span>`}${stateOf(film)}</span>${facts && html` <span>${facts}</span>`}</p>
+        <p class="film-facts"><span class="state ${film.status}">${film.status === "probing" && html`<span class="spinner"></span>`}${stateOf(film)}</span>${farOf(film) && html` <span class="state-far">${farOf(film)}</span>`}${facts && html` <span>${facts}</span>`}</p>
         ${film.reason && html`<p class="wrong">${film.reason}</p>`}
         ${film.waits_for && html`<p class="film-waits">${film.waits_for}</p>`}
         ${film.status === "playable" && html`<${Rungs} film=${film} />`}
@@ -61,7 +65,7 @@ function Replace({ film }) {
     const file = input.current?.files?.[0];
     if (!file) return;
     if (isNoFilm(file)) say(`“${file.name}” is not a film.`);
-    else sendFile(file, film.video_id);
+    else sendFile(file, { videoId: film.video_id });
     if (input.current) input.current.value = "";
   };
   return html`

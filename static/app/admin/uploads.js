@@ -2,11 +2,13 @@ import { WEB_HEADERS, post } from "../api/client.js";
 import { asProblem } from "../api/problem.js";
 import { keepFresh } from "../api/refresh.js";
 import { announce } from "./arrivals.js";
+import { addBeside } from "./beside.js";
 import { Pace } from "./pace.js";
 import { sendings } from "./sendings.js";
 import { kept, tus } from "./tus.js";
 
-/** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined}} Work */
+/** @typedef {import("./beside.js").Beside} Beside */
+/** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined, beside: Beside[]}} Work */
 /** @type {Map<number, Work>} */
 const works = new Map();
 
@@ -24,9 +26,9 @@ function update(id, change) {
 /**
  * Send a file; it becomes a film when it has arrived.
  * @param {File} file
- * @param {string} [videoId] the film whose unusable source it replaces
+ * @param {{videoId?: string, beside?: Beside[] | undefined}} [more] the film whose unusable source it replaces; its subtitles
  */
-export function sendFile(file, videoId) {
+export function sendFile(file, { videoId, beside = [] } = {}) {
   last += 1;
   const id = last;
   const upload = new tus.Upload(file, {
@@ -41,7 +43,7 @@ export function sendFile(file, videoId) {
     onError: (error) => fail(id, sentenceOf(error)),
     onSuccess: () => void arrive(id, upload.url ?? ""),
   });
-  works.set(id, { upload, pace: new Pace(), videoId });
+  works.set(id, { upload, pace: new Pace(), videoId, beside });
   sendings.set([...sendings.value, { id, name: file.name, size: file.size, sent: 0, speed: 0, state: "waiting", wrong: "" }]);
   startNext();
 }
@@ -113,7 +115,10 @@ async function arrive(id, url) {
   update(id, { state: "arrived", speed: 0 });
   try {
     if (videoId) await post(`admin/videos/${videoId}/source`, { upload_id: uploadId });
-    else await announce({ uploadId, title: titleFrom(sending?.name ?? "Untitled") });
+    else {
+      const film = await announce({ uploadId, title: titleFrom(sending?.name ?? "Untitled") });
+      await addBeside(film.video_id, works.get(id)?.beside ?? []);
+    }
     works.delete(id);
     sendings.set(sendings.value.filter((candidate) => candidate.id !== id));
   } catch (error) {
@@ -132,5 +137,5 @@ export function titleFrom(name) {
 }
 
 addEventListener("beforeunload", (event) => {
-  if (sendings.value.some((sending) => sending.state === "sending")) event.preventDefault();
+  if (sendings.value.some(({ state }) => state === "sending" || state === "arrived")) event.preventDefault();
 });

@@ -16,13 +16,14 @@ import { Trouble } from "../ui/notice.js";
 import { say } from "../ui/toast.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
+/** @typedef {import("../admin/film-files.js").Find} Find */
 /** @typedef {{what: "edit" | "words" | "delete", film: AdminFilm} | undefined} Asked */
 
 /** The library for those who run the server: add films, and see what becomes of each. */
 export function Admin() {
   const { films, total, problem, live } = useStore(library);
   const [asked, setAsked] = useState(/** @type {Asked} */ (undefined));
-  const onFiles = useCallback((/** @type {File[]} */ files) => files.forEach((file) => sendFile(file)), []);
+  const onFind = useCallback((/** @type {Find} */ { films, beside }) => films.forEach((file) => sendFile(file, { beside: beside.get(file) })), []);
   const close = useCallback(() => setAsked(undefined), []);
   useEffect(() => {
     void loadFilms();
@@ -39,7 +40,7 @@ export function Admin() {
         <p class="lead">${films ? sentence(films, total) : "Looking through the shelves …"}
         ${films && !live && html` <span class="chip">Reconnecting</span>`}</p>
       </header>
-      <${DropZone} onFiles=${onFiles} />
+      <${DropZone} onFind=${onFind} />
       <${SendingList} />
       <${Unfinished} />
       <ul class="films" aria-label="Films">

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { language } from "../format.js";
+import { isNamed, language, sound } from "../format.js";
 import { sourceOf } from "./original.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
@@ -67,15 +67,16 @@ function read(player, classes) {
 
 /** @param {import("./shaka.js").AudioTrack[]} audios @returns {Choice[]} 5.1 beside the stereo of the same sound */
 function soundChoices(audios) {
-  const names = audios.map((track) => soundName(track).replace(/ 5\.1$/, ""));
+  const names = audios.map((track) => (isNamed(track.language, track.label) ? soundName(track).replace(/ 5\.1$/, "") : ""));
   return audios
     .map((track, n) => ({ value: String(n), label: soundName(track), place: names.indexOf(names[n] ?? "") }))
     .sort((a, b) => a.place - b.place || Number(a.value) - Number(b.value))
     .map(({ value, label }) => ({ value, label }));
 }
 
-/** @param {import("./shaka.js").AudioTrack} track @returns {string} "Deutsch" or "Deutsch 5.1" */
+/** @param {import("./shaka.js").AudioTrack} track @returns {string} "Deutsch" or "Deutsch 5.1"; "Stereo" or "5.1" where the film says no language */
 function soundName(track) {
+  if (!isNamed(track.language, track.label)) return sound({ language: "", label: "", channels: track.channelsCount ?? 2 });
   const name = language(track.language, track.label ?? "");
   return !isSurround(track) || name.endsWith("5.1") ? name : `${name} 5.1`;
 }
