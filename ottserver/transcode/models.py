@@ -7,7 +7,7 @@ from typing import Literal
 
 from ottserver.media import Purpose, SourceReport  # noqa: TC001 - pydantic builds the plan from its fields' types
 
-ENCODER_VERSION = 2
+ENCODER_VERSION = 3
 """Raised whenever other code would make other bytes of the same segment."""
 
 

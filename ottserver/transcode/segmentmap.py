@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MISSING, _READY, _CLAIMED, _FAILED = range(4)
 _FIRST = 2
 # So many segments of every rendition come before all others: a film starts at once in any quality.
-AUDIO_BATCH = 10
+AUDIO_BATCH = 60
 """Sound is decoded once for this many segments."""
 TURN = 6
 """So many segments of all rungs a run may have made before others get their turn."""
@@ -161,9 +161,17 @@ class SegmentMap:
         return None if work is None else self._take(work)
 
     def grow(self, run: Work) -> Work | None:
-        """The run with the segment behind it, which is taken off what is missing; nothing where that is not missing."""
+        """The run with the segment behind it, which is taken off what is missing.
+
+        Nothing where that is not missing, and after a turn's length where the sound at the place is: pictures would be
+        of no use without.
+        """
         index = run.first + run.count
         if self._missing_at(index) != run.renditions or not self._alone.isdisjoint({run.first, index}):
+            return None
+        if run.count >= TURN and any(
+            self._states[name][index : index + 1] == bytes([_MISSING]) for name in self._tracks
+        ):
             return None
         self._take(Work(run.kind, run.renditions, index))
         return replace(run, count=run.count + 1)

@@ -61,7 +61,7 @@ def test_what_follows_a_player_is_made_before_the_rest() -> None:
     assert claimed(segments, 9) == Work("video", ("v720",), 26)
     segments.add("v720", 26)
     assert claimed(segments, 9) == Work("video", ("v480", "v720"), 27, 3)
-    assert claimed(segments) == Work("audio", ("a0",), 2, 10)
+    assert claimed(segments) == Work("audio", ("a0",), 2, 18)
 
 
 def test_second_run_leaves_the_nearer_half_to_the_first_and_begins_at_a_key_frame() -> None:
@@ -73,10 +73,22 @@ def test_second_run_leaves_the_nearer_half_to_the_first_and_begins_at_a_key_fram
 
 def test_run_grows_up_to_what_another_one_has_taken() -> None:
     segments = SegmentMap(presentation())
-    first, second = [work for _ in range(3) if (work := segments.claim()) is not None and work.kind == "video"]
+    for index in range(30):
+        segments.add("a0", index)
+    first, *others = [work for _ in range(4) if (work := segments.claim()) is not None]
     while (grown := segments.grow(first)) is not None:
         first = grown
-    assert first.first + first.count == second.first > 10
+    assert 0 < first.first + first.count == min(other.first for other in others)
+
+
+def test_run_lets_the_sound_of_its_place_be_made_after_a_turn() -> None:
+    segments = SegmentMap(presentation())
+    segments.claim()
+    pictures = claimed(segments, 20)
+    assert pictures == Work("video", ("v480", "v720"), 0, 6)
+    add(segments, pictures)
+    assert claimed(segments, 20) == Work("audio", ("a0",), 2, 28)
+    assert claimed(segments, 20) == Work("video", ("v480", "v720"), 6, 20)
 
 
 def test_interrupted_work_is_claimed_again_and_failed_work_is_not() -> None:
@@ -131,7 +143,7 @@ def test_rendition_ends_with_what_is_made_before_its_last_segment() -> None:
     assert segments.until("v480") == {"v480": 10, "v720": 10, "a0": 10}
     assert segments.until("v720") == {"v480": 10, "v720": 30, "a0": 30}
     # Sound is made in batches of ten, each before the pictures that lie beside it.
-    assert segments.until("a0") == {"v480": 10, "v720": 20, "a0": 30}
+    assert segments.until("a0") == {"v480": 0, "v720": 0, "a0": 30}
     for index in range(30):
         segments.add("a0", index)
     assert set(segments.until("a0").values()) == {0}
