@@ -94,7 +94,7 @@ def fragment(track: Track, packets: list[Packet[AudioStream]]) -> tuple[bytes, b
 
     The init segment is the same for all: it speaks of the bit rate that was asked for, not of what was taken.
     """
-    made = Fragment(track.sample_rate)
+    made = Fragment(track.sample_rate, packets[0].pts or 0)
     stream: AudioStream = made.container.add_stream("aac", rate=track.sample_rate)
     stream.layout, stream.format, stream.time_base = LAYOUTS[track.channels], "fltp", Fraction(1, track.sample_rate)
     stream.bit_rate = track.bitrate

@@ -42,6 +42,10 @@ class JobFailed(Exception):
     """The job was tried as often as is sensible; the message says what went wrong the last time."""
 
 
+class _Refused(JobFailed):
+    """The worker has answered that it cannot: it waits for its next job."""
+
+
 class WorkerLost(Exception):
     """The worker crashed, was killed, or took too long."""
 
@@ -69,6 +73,7 @@ class Worker:
         self._arguments = (str(nice), str(threads), str(math.ceil(seconds)))
         self.devices = False
         """Whether the process may have to reach hardware encoders."""
+        self._jobs = 0
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -90,16 +95,15 @@ class Worker:
     async def do(self, job: Job, timeout_seconds: float, take: Take, hold: Hold) -> None:
         """Have a job done; each item that it makes is handed to `take`.
 
-        Raises `JobFailed` when the worker says so, `WorkerLost` when it says nothing for `timeout_seconds` although it
-        may go on. After anything but an answer the process is gone: what it was doing cannot be told from the next
-        job's answer.
+        Raises `JobFailed` when the worker says so, or `take`; `WorkerLost` when it says nothing for `timeout_seconds`
+        although it may go on. After anything but an answer the process is gone, for it is still at that job.
         """
         answered = False
         try:
             async with asyncio.timeout(timeout_seconds) as limit:
                 await self.start()
                 answered = await self._exchange(job, take, hold, _Clock(limit, timeout_seconds))
-        except JobFailed:
+        except _Refused:
             answered = True
             raise
         except TimeoutError:
@@ -124,7 +128,9 @@ class Worker:
             clock.run()
             pipe.write(wire.pack(header))
 
-        pipe.write(wire.pack({"kind": job.kind, "until": hold.until, **job.fields}))
+        self._jobs += 1
+        number = self._jobs
+        pipe.write(wire.pack({"kind": job.kind, "job": number, "until": hold.until, **job.fields}))
         hold.attach(say)
         if hold.stopped:
             say({"stop": True})
@@ -132,6 +138,9 @@ class Worker:
         while True:
             header, payload = await wire.receive(process.stdout)
             clock.run()
+            if header.get("job") != number:
+                message = "the worker answers to another job"
+                raise wire.BrokenFrame(message)
             if "item" in header:
                 await take(Item(header["item"], payload))
                 clock.run()
@@ -139,7 +148,7 @@ class Worker:
                 hold.resting = True
                 clock.rest()
             elif "failed" in header:
-                raise JobFailed(header["failed"])
+                raise _Refused(header["failed"])
             elif header.get("done"):
                 return True
             else:
@@ -285,7 +294,7 @@ class Pool:
 
             try:
                 return await worker.do(job, self._timeout, count, hold)
-            except (WorkerLost, JobFailed) as failure:
+            except (WorkerLost, _Refused) as failure:
                 reason = str(failure)
             if hold.stopped:
                 return None

@@ -106,7 +106,7 @@ def _muxed(found: Numbered, stream: Stream, video: VideoStream, grid: Grid, end:
         message = f"a decoder cannot begin at the source's frame {first[0]}"
         raise Uncut(message)
     lengths = [after - before for before, after in pairwise([*order, end])]
-    fragment = Fragment(grid.timescale, keys_inside=True)
+    fragment = Fragment(grid.timescale, order[0] * grid.frame_ticks, keys_inside=True)
     target = _target(fragment.container, stream, video, grid)
     for (number, packet), place, length in zip(found, order, lengths, strict=True):
         if number < place - video.reorder:

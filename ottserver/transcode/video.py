@@ -76,7 +76,7 @@ class RungEncoder:
         self._next = first - REORDER_DELAY
         self._soft = encoder == SOFTWARE
         self._format = pixel_format(encoder)
-        self._fragment = Fragment(grid.timescale, keys_inside=not self._soft)
+        self._fragment = Fragment(grid.timescale, first * grid.frame_ticks, keys_inside=not self._soft)
         stream = cast(
             "VideoStream",
             self._fragment.container.add_stream(

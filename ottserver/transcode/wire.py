@@ -1,7 +1,8 @@
 """What the pool and its workers say to each other: frames of a JSON header and bytes, over pipes.
 
-A frame is two unsigned 32-bit lengths in network order, the header, the payload. The pool sends a job's header; the
-worker answers with any number of `item` frames, each with its bytes, and one that says `done` or `failed`. While a run
+A frame is two unsigned 32-bit lengths in network order, the header, the payload. The pool sends a job's header, with
+its number as `job`, which every answer repeats: what belongs to another job is never taken for one's own. The worker
+answers with any number of `item` frames, each with its bytes, and one that says `done` or `failed`. While a run
 of segments is made, the pool may say `until` (an index up to which it may go) or `stop`; the worker says `resting` when
 it has come so far and waits.
 """

@@ -135,7 +135,13 @@ def main() -> None:
         while (job := inbox.read()) is not None:
             # What was said of a run that had ended by itself meanwhile is no job.
             if "kind" in job:
-                _do(job, inbox, (threads, seconds, devices), lambda header, data=b"": _say(out, header, data))
+                about = {"job": job.get("job")}
+                _do(
+                    job,
+                    inbox,
+                    (threads, seconds, devices),
+                    lambda header, data=b"", about=about: _say(out, header | about, data),
+                )
 
 
 def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int, int], say: Callable[..., None]) -> None:
@@ -148,6 +154,7 @@ def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int, int], sa
         allow(cpu_seconds=threads * seconds, memory_bytes=memory, devices=bool(devices))
         leash = Leash(inbox, job.get("until"), lambda: say({"resting": True}))
         for about, data in _KINDS[job["kind"]](Task(plan, job, threads, leash)):
+            _same(plan, job)
             say({"item": about}, data)
             allow(cpu_seconds=threads * seconds, memory_bytes=memory, devices=bool(devices))
     except Stopped:
@@ -155,6 +162,23 @@ def _do(job: dict[str, Any], inbox: wire.Inbox, bounds: tuple[int, int, int], sa
     except Exception as failure:  # noqa: BLE001 - whatever a file does to FFmpeg fails its job, not the worker
         answer = {"failed": f"{type(failure).__name__}: {failure}"}
     say(answer)
+
+
+class SourceChanged(Exception):
+    """The source's file is not the one that was probed."""
+
+
+def _same(plan: EncodingPlan, job: dict[str, Any]) -> None:
+    """Raise `SourceChanged` when the source has another size than it had.
+
+    Films that were imported are their owners' own files: what is made of a file that was cut meanwhile would be kept.
+    """
+    if not job.get("path"):
+        return
+    size = Path(job["path"]).stat().st_size
+    if size != plan.report.size_bytes:
+        message = f"the source's file has {size} bytes, and had {plan.report.size_bytes} when it came"
+        raise SourceChanged(message)
 
 
 def _memory(plan: EncodingPlan) -> int:

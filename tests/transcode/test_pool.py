@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ottserver.transcode.jobs import Job, video_job
+from ottserver.transcode.hold import Hold
+from ottserver.transcode.jobs import Item, Job, video_job
 from ottserver.transcode.plan import PLAN
 from ottserver.transcode.pool import JobFailed, Pool
 from tests.support.server import ROOT
@@ -78,6 +79,32 @@ async def test_job_that_cannot_be_done_fails_with_its_reason_and_spares_the_work
         with pytest.raises(JobFailed):
             await pool.run("urgent", job)
         assert pool.pids() == before
+
+
+async def test_run_whose_segment_nobody_takes_is_ended_and_the_next_job_gets_its_own(
+    film: Path, film_report: SourceReport
+) -> None:
+    async def refuse(item: Item) -> None:
+        message = f"segment {item.about['index']} is not wanted"
+        raise JobFailed(message)
+
+    plan = PLAN.dump_json(plan_of(film_report)).decode()
+    pool = Pool(lanes={"urgent": (1, 0, 1)}, timeout_seconds=30)
+    async with pool.running():
+        with pytest.raises(JobFailed, match="segment 0 is not wanted"):
+            await pool.run("urgent", video_job(plan, str(film), ["v480"], 0, 4), take=refuse, hold=Hold(1))
+        (item,) = await pool.run("urgent", video_job(plan, str(film), ["v480"], 2, 1))
+    assert item.about["index"] == 2
+
+
+async def test_film_that_was_cut_meanwhile_makes_nothing(film: Path, film_report: SourceReport, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mp4"
+    await asyncio.to_thread(lambda: cut.write_bytes(film.read_bytes()[:-100]))
+    plan = PLAN.dump_json(plan_of(film_report)).decode()
+    pool = Pool(lanes={"urgent": (1, 0, 1)}, timeout_seconds=30)
+    async with pool.running():
+        with pytest.raises(JobFailed, match=r"has \d+ bytes, and had \d+ when it came"):
+            await pool.run("urgent", video_job(plan, str(cut), ["v480"], 0, 1))
 
 
 async def test_workers_know_nothing_of_the_server_but_their_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
