@@ -326,8 +326,10 @@ class Extras:
 class Outlook:
     """What is still to be said of a film that is being encoded ahead of time."""
 
+    made: float = 0.0
+    """Share of the work that is done, 0 to 1: large pictures are more of it than small ones and sound."""
     seconds_left: float | None = None
-    """Until all of it is made, at the speed measured lately; nothing before anything was measured."""
+    """Until all of it is made, at the speed measured lately; nothing before enough was measured."""
     renditions: Mapping[str, float] = field(default_factory=dict)
     """The same for each rendition that is not all made, by name."""
     waits_for: str = ""

@@ -177,6 +177,8 @@ class AdminVideo(Described):
     series: Episode | None
     reason: str | None
     renditions: list[RenditionProgress]
+    made: float
+    """Share of the encoding that is done, 0 to 1, by its cost; what is copied from the source is none of it."""
     seconds_left: float | None
     """Until all segments are made, as far as it can be told."""
     waits_for: str | None
@@ -327,6 +329,7 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]], outlook: Outloo
         series=video.details.series,
         reason=video.reason,
         renditions=renditions,
+        made=1.0 if video.status == "complete" else outlook.made,
         seconds_left=outlook.seconds_left,
         waits_for=outlook.waits_for or None,
         size_bytes=video.size_bytes,

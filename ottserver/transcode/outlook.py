@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NEW = 0.3
-"""Weight of the latest measurement in the moving average."""
+"""Weight of the latest measurement in the moving average, once there are some."""
+_ENOUGH = 3
+"""After so many measurements something can be told."""
 _SOUND = 40_000
 """What a segment of sound costs, in pixels of picture: 0.1 s against some 0.8 s for 480p."""
 
@@ -19,16 +21,17 @@ class Speed:
     def __init__(self) -> None:
         """Begin without a measurement."""
         self._average = 0.0
+        self._times = 0
 
     def note(self, units: int, seconds: float) -> None:
         """A job did so much work in so long."""
         if units > 0:
-            latest = seconds / units
-            self._average = latest if not self._average else self._average + _NEW * (latest - self._average)
+            self._times += 1
+            self._average += max(_NEW, 1 / self._times) * (seconds / units - self._average)
 
     def seconds(self, units: int) -> float | None:
-        """How long one worker takes for so much work; nothing before anything was measured."""
-        return units * self._average if self._average else None
+        """How long one worker takes for so much work; nothing before enough was measured."""
+        return units * self._average if self._times >= _ENOUGH else None
 
 
 def units_of(sizes: Mapping[str, int], segments: Mapping[str, int]) -> int:

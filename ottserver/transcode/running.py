@@ -30,11 +30,11 @@ class Run:
         """Begin with `work`.
 
         `goes_on` says, after each segment, whether the next is to be made by the same worker; `speeds` are told how
-        long each took.
+        long each picture segment took but the first, which has the worker's start and what is decoded before it.
         """
         self._title = title
         self._speeds = speeds
-        self._since = asyncio.get_running_loop().time()
+        self._since: float | None = None
         self._goes_on = goes_on
         self._grows = work.kind == "video"
         self._cursor = title.map.cursor
@@ -52,9 +52,9 @@ class Run:
         del data
         if rendition != self.work.renditions[-1]:
             return
-        self._note()
         if not self._grows:
             return
+        self._note()
         end = self.work.first + self.work.count
         if index == end - 1 or self._title.map.unclaimed > _MANY:
             self._grow(index + 1 - self.work.first)
@@ -63,6 +63,8 @@ class Run:
 
     def _note(self) -> None:
         since, self._since = self._since, asyncio.get_running_loop().time()
+        if since is None:
+            return
         units = units_of(self._title.sizes, dict.fromkeys(self.work.renditions, 1))
         for speed in self._speeds:
             speed.note(units, self._since - since)

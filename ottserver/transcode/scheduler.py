@@ -97,7 +97,7 @@ class Scheduler:
         """How long the title has still to wait and to be worked on, and why it waits."""
         damaged = tuple((name, index, why) for name, marked in title.damage.items() for index, why in marked.items())
         if title not in self._titles:
-            return Outlook(damaged=damaged)
+            return Outlook(made=title.made, damaged=damaged)
         before = sorted(self._titles, key=_precedence)
         before = [other for other in before[: before.index(title)] if other is not title]
         waiting = self._waiting(before)
@@ -108,6 +108,7 @@ class Scheduler:
 
         parts = {name: until(units) for name, units in title.units_until().items()}
         return Outlook(
+            made=title.made,
             seconds_left=until(title.units_left),
             renditions={name: seconds for name, seconds in parts.items() if seconds is not None},
             waits_for=self._obstacle(title, len(before)),

@@ -218,7 +218,7 @@ class TranscodeService:
         if title is None:
             return Outlook(waits_for=self._telling.obstacle)
         if not self.fills and not title.map.complete:
-            return Outlook(waits_for="Another process encodes ahead of time.")
+            return Outlook(made=title.made, waits_for="Another process encodes ahead of time.")
         return self._scheduler.outlook(title)
 
     async def init(self, presentation_id: str, rendition: str) -> bytes:

@@ -99,6 +99,13 @@ class Title:
         """The work that is left, as `Speed` counts it."""
         return units_of(self.sizes, self.map.left())
 
+    @property
+    def made(self) -> float:
+        """Share of the work that is done, 0 to 1; what is copied is none."""
+        counts = self.map.counts()
+        whole = units_of(self.sizes, {name: counts[name][1] for name in self.map.left()})
+        return 1 - self.units_left / whole if whole else 1.0
+
     def units_until(self) -> dict[str, int]:
         """The work until each rendition that is not all made has its last segment.
 

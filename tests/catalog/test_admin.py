@@ -270,6 +270,7 @@ async def test_event_stream_tells_every_change_until_the_server_ends_it(home: Ho
         home.live.publish("transcode", {"source_id": source_id, "presentation_id": laid.id})
         video = await until_event(stream, "video")
         assert video["renditions"][0]["ready"] == 4
+        assert video["made"] == 0.25
         assert (video["seconds_left"], video["renditions"][0]["seconds_left"]) == (90.5, 60.5)
         await call(client, "DELETE", f"{VIDEOS}/{video_id}")
         assert await until_event(stream, "removed") == {"video_id": video_id}

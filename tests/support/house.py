@@ -241,7 +241,11 @@ class _Others:
     async def outlook(self, presentation_id: str) -> Outlook:
         waits = "1 film before it." if presentation_id in self.ready else ""
         return Outlook(
-            seconds_left=90.5, renditions={"v480": 60.5}, waits_for=waits, damaged=(("v480", 1, "it crashed"),)
+            made=0.25,
+            seconds_left=90.5,
+            renditions={"v480": 60.5},
+            waits_for=waits,
+            damaged=(("v480", 1, "it crashed"),),
         )
 
 

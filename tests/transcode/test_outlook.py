@@ -8,8 +8,11 @@ from ottserver.transcode.outlook import Speed, units_of
 def test_estimate_follows_the_latest_measurements() -> None:
     speed = Speed()
     assert speed.seconds(100) is None
-    speed.note(100, 10.0)
-    assert speed.seconds(50) == 5.0
+    speed.note(100, 30.0)
+    speed.note(100, 6.0)
+    assert speed.seconds(100) is None
+    speed.note(100, 9.0)
+    assert speed.seconds(50) == pytest.approx(7.5)
     for _ in range(20):
         speed.note(100, 20.0)
     assert speed.seconds(50) == pytest.approx(10.0, rel=0.01)

@@ -354,20 +354,23 @@ async def test_long_film_in_the_making_lets_a_short_one_go_first(
         assert await opened.fact(PresentationComplete, 2) == PresentationComplete(SOURCE_ID, presentation.id)
 
 
-async def test_outlook_has_an_estimate_once_something_was_measured_and_says_why_a_film_waits(room: Room) -> None:
-    async with room.open(fill=True, background_workers=0) as opened:
+async def test_outlook_has_an_estimate_once_enough_was_measured_and_says_why_a_film_waits(room: Room) -> None:
+    async with room.open(fill=True, background_workers=0, segment_seconds=(0.5,)) as opened:
         presentation = await planned(room, opened)
         outlook = await opened.service.outlook(presentation.id)
         assert outlook.seconds_left is None
         assert "no background workers" in outlook.waits_for
-    async with room.open(fill=True) as opened:
+    async with room.open(fill=True, segment_seconds=(0.5,)) as opened:
         looks = []
-        while await ready_in(opened, presentation.id) != 8:
+        whole = sum(rendition.segments for rendition in presentation.renditions)
+        while await ready_in(opened, presentation.id) != whole:
             looks.append(await opened.service.outlook(presentation.id))
             await asyncio.sleep(0.02)
         assert (looks[0].seconds_left, looks[0].renditions) == (None, {})
         known = [look for look in looks if look.seconds_left is not None]
         assert known
+        assert all(0 < look.made <= 1 for look in known)
+        assert [look.made for look in looks] == sorted(look.made for look in looks)
         assert all(0 <= seconds < 60 for look in known for seconds in look.renditions.values())
         assert all((look.seconds_left or 0) >= max(look.renditions.values(), default=0) for look in known)
         assert {name for look in known for name in look.renditions} == {"v480", "a0"}

@@ -12,22 +12,16 @@ import { sendFile } from "./uploads.js";
 
 const STATES = { probing: "Being looked at", playable: "Playable, encoding", complete: "Complete", failed: "Failed" };
 
-/** @param {AdminFilm} film @returns {number} share of all segments that are made, 0 to 1 */
-function madeOf({ renditions }) {
-  const total = renditions.reduce((sum, rendition) => sum + rendition.total, 0);
-  return total ? renditions.reduce((sum, rendition) => sum + rendition.ready, 0) / total : 0;
-}
-
 /** @param {AdminFilm} film @returns {string} */
 function stateOf(film) {
-  return film.status === "playable" && madeOf(film) === 1 ? "Playable, finishing" : STATES[film.status];
+  return film.status === "playable" && film.made === 1 ? "Playable, finishing" : STATES[film.status];
 }
 
 /** @param {AdminFilm} film @returns {string} how much of it is made and how long the rest takes */
 function farOf(film) {
-  if (film.status !== "playable" || madeOf(film) === 1) return "";
+  if (film.status !== "playable" || film.made === 1) return "";
   const left = film.seconds_left === null ? "" : timeLeft(film.seconds_left);
-  return [`${Math.floor(madeOf(film) * 100)} %`, left].filter(Boolean).join(" · ");
+  return [`${Math.floor(film.made * 100)} %`, left].filter(Boolean).join(" · ");
 }
 
 /**

@@ -38,7 +38,7 @@
  * @typedef {{number: number, poster_url: string, backdrop_url: string}} PictureFacts
  * @typedef {{video_id: string, title: string, status: FilmStatus, reason: string | null, duration_seconds: number | null,
  *   pictures: PictureFacts[], poster: number | null, backdrop: number | null, chosen: string[],
- *   thumbnail_url: string | null, renditions: RenditionProgress[], seconds_left: number | null, waits_for: string | null, created_at: string, size_bytes: number | null}} AdminFilm
+ *   thumbnail_url: string | null, renditions: RenditionProgress[], made: number, seconds_left: number | null, waits_for: string | null, created_at: string, size_bytes: number | null}} AdminFilm
  */
 
 /**
