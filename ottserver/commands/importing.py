@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import sys
-from collections import Counter
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from ottserver import logs
 from ottserver.app import Rooms, open_rooms, working_unless_served
 from ottserver.catalog.models import Details
 from ottserver.commands.common import Failure, run, takes_settings
+from ottserver.commands.waiting import TimeLeftColumn, Waiting
 from ottserver.errors import Invalid, OttError
 from ottserver.ingest.beside import beside
 from ottserver.ingest.library import films, guess
-from ottserver.media import Outlook
 from ottserver.transcode.sidecars import MOST_BYTES, Words
 
 if TYPE_CHECKING:
@@ -36,9 +32,6 @@ if TYPE_CHECKING:
     from ottserver.settings import Settings
 
 Wait = Literal["playable", "complete"]
-POLL_SECONDS = 0.5
-_FILM = ""
-# The bar of the whole film, among those that have the names of renditions.
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,47 +162,9 @@ def _utf8(path: Path | str) -> str:
 
 async def _wait(rooms: Rooms, video_id: str, wait: Wait, progress: Progress, task: TaskID) -> Video:
     """Look on until the video is as far as asked, or has failed."""
-    enough = ("playable", "complete", "failed") if wait == "playable" else ("complete", "failed")
     progress.update(task, visible=False)
-    bars = {_FILM: progress.add_task("", total=None)}
-    try:
-        return await _look_on(rooms, video_id, enough, progress, bars)
-    finally:
-        for bar in bars.values():
-            progress.remove_task(bar)
-
-
-async def _look_on(
-    rooms: Rooms, video_id: str, enough: tuple[str, ...], progress: Progress, bars: dict[str, TaskID]
-) -> Video:
-    """Show the film's bar, and below it one for each rendition, until the status is `enough`."""
-    while True:
-        video = await rooms.catalog.video(video_id)
-        if video.status in enough:
-            return video
-        total = sum(rendition.segments for rendition in video.summary.renditions)
-        made = await _stored(rooms, video.presentation_id) if video.presentation_id else Counter()
-        ready = made.total()
-        word = "encoding" if total else "examining"
-        outlook = await rooms.transcode.outlook(video.presentation_id or "") if rooms.transcode.fills else Outlook()
-        said = f"{video.details.title}: {outlook.waits_for or word}"
-        progress.update(bars[_FILM], description=said, completed=ready, total=total or None, left=outlook.seconds_left)
-        for rendition in video.summary.renditions:
-            name = rendition.name
-            if name not in bars:
-                bars[name] = progress.add_task(f"  {name}", total=rendition.segments)
-            progress.update(bars[name], completed=made[name], left=outlook.renditions.get(name))
-        await asyncio.sleep(POLL_SECONDS)
-
-
-async def _stored(rooms: Rooms, presentation_id: str) -> Counter[str]:
-    """Segments in the blob store by rendition, whichever process makes them; what is copied has them all."""
-    folder = f"presentations/{presentation_id}"
-    keys = [info.key async for info in rooms.blobs.list(folder) if info.key.endswith(".m4s")]
-    made = Counter(key.split("/")[2] for key in keys)
-    presentation = await rooms.transcode.presentation(presentation_id)
-    renditions = () if presentation is None else presentation.renditions
-    return made | Counter({rendition.name: rendition.segments for rendition in renditions if rendition.copied})
+    enough = ("playable", "complete", "failed") if wait == "playable" else ("complete", "failed")
+    return await Waiting(rooms, video_id, progress).until(enough)
 
 
 @contextmanager
@@ -218,17 +173,6 @@ def _bars_away(progress: Progress) -> Iterator[None]:
     progress.stop()
     yield
     progress.start()
-
-
-class TimeLeftColumn(TimeRemainingColumn):
-    """The scheduler's estimate, where this process encodes; else what the bar itself lets expect."""
-
-    def render(self, task: Task) -> Text:
-        """Hours, minutes and seconds."""
-        left = task.fields.get("left")
-        if left is None:
-            return super().render(task)
-        return Text(str(timedelta(seconds=math.ceil(left))), style="progress.remaining")
 
 
 def _bars() -> Progress:

@@ -15,7 +15,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from ottserver.commands.importing import TimeLeftColumn
+from ottserver.catalog.models import AudioSummary, RenditionSummary, Summary
+from ottserver.commands.waiting import Pace, TimeLeftColumn, words_of
 from tests.support.server import ROOT, Server
 
 if TYPE_CHECKING:
@@ -70,13 +71,34 @@ def test_terminal_shows_progress_and_claims_nothing_before_the_film_was_examined
     assert not re.search(r"examining [━ ]*\d+%", text), text
 
 
-def test_column_shows_the_schedulers_estimate_and_else_its_own() -> None:
+def test_column_shows_the_time_that_is_known_and_else_none() -> None:
     progress = Progress(TimeLeftColumn(), console=Console(file=io.StringIO(), width=40))
     known = progress.add_task("known", total=10, left=74.2)
     unknown = progress.add_task("unknown", total=10, left=None)
     column, tasks = TimeLeftColumn(), {task.id: task for task in progress.tasks}
     assert column.render(tasks[known]).plain == "0:01:15"
-    assert column.render(tasks[unknown]).plain == "-:--:--"
+    assert column.render(tasks[unknown]).plain == ""
+
+
+def test_rows_are_called_as_on_the_page() -> None:
+    rungs = [RenditionSummary(f"v{h}", "video", 16 * h // 9, h, h, 1, 2) for h in (2160, 1080)]
+    sounds = [RenditionSummary(name, "audio", 0, 0, 0, 1, 2) for name in ("a0", "a0s")]
+    tracks = (AudioSummary("a0", "en", "", 2, default=True), AudioSummary("a0s", "und", "", 6, default=False))
+    called = words_of(Summary((*rungs, *sounds), tracks))
+    assert called == {"v2160": "4K", "v1080": "1080p", "a0": "English (stereo)", "a0s": "5.1"}
+    assert words_of(Summary((rungs[1], sounds[0]), tracks[:1])) == {"v1080": "1080p", "a0": "Sound"}
+
+
+def test_time_left_follows_what_was_made_and_leaves_out_what_was_waited() -> None:
+    pace = Pace()
+    for made, now in ((0.0, 0.0), (0.0, 60.0), (0.1, 61.0), (0.12, 64.0)):
+        pace.note(made, now)
+    assert pace.left() is None
+    for made, now in ((0.15, 68.0), (0.2, 71.0)):
+        pace.note(made, now)
+    assert pace.left() == pytest.approx(80.0)
+    assert not pace.still(72.0)
+    assert pace.still(77.0)
 
 
 def test_folder_gives_a_line_for_each_film(installation: Server, film: Path, tmp_path: Path) -> None:
