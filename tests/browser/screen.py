@@ -84,6 +84,7 @@ class Screen:
         """Choose in the player's menu: "auto" or a class such as "480"."""
         self.open_menu("quality")
         self.page.locator(f"[data-menu=quality] [data-value='{value}']").click()
+        expect(self.page.locator("media-settings-menu")).to_be_hidden()
 
     def open_menu(self, menu: str) -> None:
         """Open a line of the player's menu, such as "sound"."""

@@ -122,6 +122,7 @@ def test_original_plays_from_where_the_film_stands_with_the_same_sound_and_back(
     choices = screen.page.locator("[data-menu=quality] [data-value]")
     expect(choices).to_have_text(["Auto", "Original (720p)", "720p", "480p"])
     screen.page.locator("[data-menu=quality] [data-value='480']").click()
+    expect(screen.page.locator("media-settings-menu")).to_be_hidden()
     screen.until("document.querySelector('video').videoHeight === 480")
     screen.choose_quality("original")
     screen.until("window.ottPlayer.getAssetUri().endsWith('/original.mpd')")

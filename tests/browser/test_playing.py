@@ -81,6 +81,36 @@ def test_chosen_quality_is_what_is_shown_and_the_place_is_remembered(theatre: Th
     expect(screen.page.get_by_role("link", name="Resume at 0:15")).to_be_visible()
 
 
+def test_menu_closes_after_a_choice_and_keys_are_the_players_again(theatre: Theatre, open_screen: OpenScreen) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{theatre.film}?from=4")
+    screen.plays_beyond(4)
+    menu = screen.page.locator("media-settings-menu")
+    screen.open_menu("speed")
+    screen.page.locator("[data-menu=speed] [data-value='1.5']").click()
+    expect(menu).to_be_hidden()
+    screen.until("document.querySelector('video').playbackRate === 1.5")
+    screen.page.keyboard.press("Space")
+    screen.until("document.querySelector('video').paused")
+    expect(menu).to_be_hidden()
+
+    screen.page.locator("media-settings-menu-button").click()
+    expect(screen.item("speed")).to_contain_text("1.5")
+    # What the engine does while it waits for the film is nobody's choice.
+    screen.ask("document.querySelector('video').playbackRate = 0")
+    screen.page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    screen.page.locator("media-settings-menu-button").click()
+    expect(screen.item("speed")).to_contain_text("1.5")
+    screen.ask("document.querySelector('video').playbackRate = 1.5")
+    screen.item("speed").press("Escape")
+    expect(menu).to_be_hidden()
+    screen.page.keyboard.press("Space")
+    screen.until("!document.querySelector('video').paused")
+    expect(menu).to_be_hidden()
+
+
 def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: OpenScreen) -> None:
     member = theatre.new_member()
     sofa, kitchen = open_screen(), open_screen()

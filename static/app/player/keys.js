@@ -1,7 +1,7 @@
 import { clock } from "../format.js";
 import { chapterName, nextChapter } from "./chapters.js";
+import { SPEEDS, speedOf } from "./speed.js";
 
-const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 const STEP = 10;
 
 /**
@@ -36,9 +36,11 @@ function louder({ video, tell }, by) {
 
 /** @param {Deck} deck @param {1 | -1} way */
 function faster({ video, tell }, way) {
-  const at = SPEEDS.findIndex((speed) => speed >= video.playbackRate);
-  video.playbackRate = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at + way))] ?? 1;
-  tell(`Speed ${video.playbackRate}×`);
+  const now = speedOf(video);
+  const at = SPEEDS.findIndex((speed) => speed >= now);
+  const next = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at + way))] ?? 1;
+  video.playbackRate = next;
+  tell(`Speed ${next}×`);
 }
 
 /** @param {Deck} deck @param {1 | -1} way */

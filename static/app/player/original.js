@@ -1,3 +1,5 @@
+import { speedOf } from "./speed.js";
+
 /** @typedef {import("./shaka.js").Player} Player */
 /** @typedef {{url: string, height: number}} Original */
 /**
@@ -129,7 +131,7 @@ export class Source {
     const before = this.before ?? {
       at: video.readyState > HTMLMediaElement.HAVE_NOTHING ? video.currentTime : this.at,
       paused: video.paused,
-      speed: video.playbackRate,
+      speed: speedOf(video),
       sound: player.getAudioTracks().find((track) => track.active),
     };
     this.before = before;

@@ -118,7 +118,7 @@ export function FilmPlayer({ grant, url, original, classes, startAt, title, vide
   };
   return html`
     <div class="stage" ref=${stage} onDblClick=${onDouble}>
-      <media-controller class="player ${waiting ? "waiting" : ""}" nohotkeys autohide="3">
+      <media-controller class="player ${waiting ? "waiting" : ""}" nohotkeys autohide="3" tabindex="-1">
         <video slot="media" playsinline ref=${video} aria-label=${title} onEnded=${() => setEnded(true)} onPlaying=${() => setEnded(false)}>
           ${subtitles.tracks.map((track) => html`
             <track key=${track.name} kind=${track.hearing_impaired ? "captions" : "subtitles"} srclang=${track.language} label=${words(track)} src=${new URL(track.url, location.href).pathname} data-name=${track.name} />

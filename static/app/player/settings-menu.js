@@ -1,6 +1,7 @@
 import { html } from "htm/preact";
 import { useEffect, useRef } from "preact/hooks";
 import { chapterAt, chapterName } from "./chapters.js";
+import { SPEEDS, useSpeed } from "./speed.js";
 import { chooseQuality, chooseSound } from "./tracks.js";
 
 /** @typedef {import("./tracks.js").Choice} Choice */
@@ -11,8 +12,11 @@ import { chooseQuality, chooseSound } from "./tracks.js";
  *   subtitles: import("./subtitles.js").Subtitles, chapters: import("../api/types.js").Chapter[]}} props
  */
 export function SettingsMenu({ video, player, tracks, subtitles, chapters }) {
+  const menu = useRef(/** @type {HTMLElement | null} */ (null));
+  const speed = useSpeed(video);
+  useReturn(menu);
   return html`
-    <media-settings-menu hidden anchor="auto" class="player-menu">
+    <media-settings-menu hidden anchor="auto" class="player-menu" ref=${menu}>
       ${player && tracks && html`
         <${Submenu} key="quality" name="Quality" choices=${tracks.qualities} value=${tracks.quality} onChoose=${(/** @type {string} */ value) => chooseQuality(player, value)} />
         ${tracks.sounds.length > 1 && html`
@@ -28,12 +32,59 @@ export function SettingsMenu({ video, player, tracks, subtitles, chapters }) {
             video.currentTime = chapters[Number(value)]?.start_seconds ?? video.currentTime;
           }} />
       `}
-      <media-settings-menu-item key="speed">
-        Speed
-        <media-playback-rate-menu slot="submenu" hidden rates="0.5 0.75 1 1.25 1.5 2"><div slot="title">Speed</div></media-playback-rate-menu>
-      </media-settings-menu-item>
+      ${video && html`
+        <${Submenu} key="speed" name="Speed" choices=${SPEEDS.map((one) => ({ value: String(one), label: `${one}×` }))} value=${String(speed)}
+          onChoose=${(/** @type {string} */ value) => {
+            video.playbackRate = Number(value);
+          }} />
+      `}
     </media-settings-menu>
   `;
+}
+
+/**
+ * Close the menu after a choice, and give the focus back to the player whenever it closes: the keys are the player's again,
+ * where the button in it would take the space bar for itself.
+ * @param {{current: HTMLElement | null}} ref
+ */
+function useReturn(ref) {
+  useEffect(() => {
+    const menu = ref.current;
+    const controller = /** @type {HTMLElement | null} */ (menu?.closest("media-controller") ?? null);
+    if (!menu || !controller) return;
+    const back = () => {
+      const at = document.activeElement;
+      const away = at && at !== document.body && !menu.contains(at) && !at.matches("media-settings-menu-button");
+      if (menu.hidden && !away) controller.focus({ preventScroll: true });
+    };
+    const close = () => {
+      for (const one of menu.querySelectorAll("media-chrome-menu")) /** @type {HTMLElement} */ (one).hidden = true;
+      menu.hidden = true;
+    };
+    const onChosen = (/** @type {MouseEvent | KeyboardEvent} */ event) => {
+      if (event instanceof KeyboardEvent && event.key !== "Enter" && event.key !== " ") return;
+      if (!event.composedPath().some((node) => node instanceof HTMLElement && node.matches("[role=menuitemradio]"))) return;
+      // When the choice was taken.
+      setTimeout(close);
+    };
+    // Wherever the focus is: a menu opened with the mouse does not have it.
+    const onKey = (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== "Escape" || menu.hidden) return;
+      event.stopPropagation();
+      close();
+    };
+    const watcher = new MutationObserver(() => setTimeout(back));
+    watcher.observe(menu, { attributeFilter: ["hidden"] });
+    menu.addEventListener("click", onChosen, true);
+    menu.addEventListener("keydown", onChosen, true);
+    addEventListener("keydown", onKey, true);
+    return () => {
+      watcher.disconnect();
+      menu.removeEventListener("click", onChosen, true);
+      menu.removeEventListener("keydown", onChosen, true);
+      removeEventListener("keydown", onKey, true);
+    };
+  }, []);
 }
 
 /** @param {{name: string, choices: Choice[], value: string, onChoose: (value: string) => void}} props */
