@@ -148,13 +148,18 @@ def _flat(luma: Floats) -> float:
     return float((blocks.std(axis=(1, 3)) < 2.5).mean())  # noqa: PLR2004 - less than the grain of a film
 
 
+def _mean(part: Floats) -> float:
+    """0 for a part of a picture that is too narrow to have it."""
+    return float(part.mean()) if part.size else 0.0
+
+
 def _sketch(*channels: Floats) -> Floats:
     """The picture in a few large dots of three channels."""
     dots = [
-        [[part.mean() for part in np.array_split(row, _GRID[1], axis=1)] for row in np.array_split(plane, _GRID[0])]
+        [[_mean(part) for part in np.array_split(row, _GRID[1], axis=1)] for row in np.array_split(plane, _GRID[0])]
         for plane in channels
     ]
-    return np.nan_to_num(np.array(dots, np.float32))
+    return np.array(dots, np.float32)
 
 
 def _differing(ranked: list[_Candidate]) -> list[_Candidate]:
