@@ -103,5 +103,11 @@ def test_adding_subtitles_is_refused_in_sentences(start_quick: StartQuick, tmp_p
     assert nothing["detail"] == "It holds no subtitles in a known text format."
     owner.ask("POST", path, 413, data=bytes((16 << 20) + 1))
     owner.ask("POST", f"{path}?language={'x' * 50}", 422, data=SRT.encode())
+    unknown = owner.ask("POST", f"{path}?language=german", 422, data=SRT.encode()).json()
+    assert unknown["detail"] == "“german” is no language known here: write its code, such as en, de or pt-BR."
+    named = owner.ask("POST", f"{path}?said=.de.forced", 201, data=SRT.encode()).json()
+    assert (named["language"], named["forced"]) == ("de", True)
+    own = owner.ask("POST", f"{path}?language=fran%C3%A7ais&said=.de", 201, data=SRT.encode()).json()
+    assert (own["language"], own["label"]) == ("fr", "Français")
     owner.ask("POST", "admin/videos/nonsense/subtitles", 404, data=SRT.encode())
     new_member(server.url, "reader@example.org").ask("POST", path, 403, data=SRT.encode())
