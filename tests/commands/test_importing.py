@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from ottserver.catalog.models import AudioSummary, RenditionSummary, Summary
 from ottserver.commands.waiting import Pace, TimeLeftColumn, words_of
+from tests.flows.people import new_owner
 from tests.support.server import ROOT, Server
 
 if TYPE_CHECKING:
@@ -161,6 +162,38 @@ def test_running_server_takes_up_the_encoding(start_server: StartServer, install
     done = server.run("import", *installation.options, str(film), "--wait", "complete")
     (line,) = lines(done.stdout)
     assert line["status"] == "complete"
+
+
+def test_one_who_waits_is_told_that_the_server_is_away_and_that_the_film_was_deleted(
+    start_server: StartServer, film: Path, tmp_path: Path
+) -> None:
+    idle = tmp_path / "idle.toml"
+    idle.write_text("[transcode]\nbackground_workers = 0\n")
+    server = start_server("--config", str(idle))
+    owner = new_owner(server)
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "ottserver", "import", "--config", str(idle), str(film), "--wait", "complete"]
+    environment = {**server.environment, "TERM": "xterm", "COLUMNS": "120"}
+    with (
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=inside, cwd=ROOT) as running,
+        os.fdopen(terminal, "rb", buffering=0) as screen,
+    ):
+        os.close(inside)
+        _shows(screen, b"film: encoding")
+        server.stop()
+        _shows(screen, b"the server is not running; waiting for it")
+        server.start()
+        (video,) = owner.get("admin/videos")["results"]
+        owner.ask("DELETE", f"admin/videos/{video['video_id']}", 204)
+        _shows(screen, b"The film was deleted.")
+        assert running.wait(30) == 1
+
+
+def _shows(screen: IO[bytes], words: bytes) -> None:
+    """Read what is drawn until the words are; the end of it is a failure (an `OSError` of the terminal)."""
+    shown = b""
+    while words not in shown:
+        shown += screen.read(4096)
 
 
 SRT = "1\n00:00:00,500 --> 00:00:01,000\nHello\n"
