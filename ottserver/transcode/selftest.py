@@ -134,16 +134,26 @@ def _samples(frame: VideoFrame) -> Iterator[int]:
 
 
 def _outcome(encoder: str, preset: str) -> Outcome:
+    before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
-    with av.logging.Capture(local=False) as logs:
-        try:
-            examine(encoder, preset)
-        except Unfit as unfit:
-            return Outcome(f"{unfit}")
-        except Exception as failure:  # noqa: BLE001 - whatever a driver does is the reason
-            # The first message is the cause, such as a library that is not there; the rest follow from it.
-            said = next((line.strip() for _, _, line in logs if line.strip()), "")
-            return Outcome(said or f"{type(failure).__name__}: {failure}")
+    try:
+        with av.logging.Capture(local=False) as logs:
+            return _examined(encoder, preset, logs)
+    finally:
+        # While messages come to Python, closing a decoder with threads of which one has something to say never ends:
+        # PyAV holds the interpreter's lock as it waits for them, and they wait for that.
+        av.logging.set_level(before)
+
+
+def _examined(encoder: str, preset: str, logs: list[tuple[int, str, str]]) -> Outcome:
+    try:
+        examine(encoder, preset)
+    except Unfit as unfit:
+        return Outcome(f"{unfit}")
+    except Exception as failure:  # noqa: BLE001 - whatever a driver does is the reason
+        # The first message is the cause, such as a library that is not there; the rest follow from it.
+        said = next((line.strip() for _, _, line in logs if line.strip()), "")
+        return Outcome(said or f"{type(failure).__name__}: {failure}")
     return Outcome()
 
 
