@@ -48,6 +48,7 @@ async (line) => {
   return set["abr.defaultBandwidthEstimate"];
 }
 """
+ASSUME = BEGIN.replace('localStorage.setItem("ottserver.line", line);', "performance.clearResourceTimings();")
 LINE = 200_000 * 8 / 0.040
 
 
@@ -86,6 +87,18 @@ def test_a_line_too_slow_for_what_comes_at_once_begins_with_the_least_instead_of
     screen = open_screen()
     screen.sign_in(theatre.owner)
     assert screen.page.evaluate(BEGIN, line) == assumed
+
+
+def test_a_line_that_the_first_visit_has_told_of_is_known_when_the_page_comes_out_of_the_cache(
+    theatre: Theatre, open_screen: OpenScreen
+) -> None:
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open(f"/watch/{theatre.film}")
+    screen.until(FIRST)
+    assert int(screen.ask("localStorage.getItem('ottserver.line')")) > 1_000_000
+    screen.open("/")
+    assert screen.page.evaluate(ASSUME) == 6_400_000
 
 
 @pytest.mark.parametrize(("remembered", "height"), [(None, 1080), (2_000_000, 480)])

@@ -130,11 +130,17 @@ export function adapt(player, video, start) {
   player.addEventListener("downloadheadersreceived", (event) => {
     manager.answered(Reflect.get(event, "request"), Reflect.get(event, "headers")?.["cmsd-dynamic"]);
   });
+  const keep = () => {
+    const line = player.getStats().estimatedBandwidth;
+    if (line > 0 && manager.measured > TELLING) remember(line);
+  };
+  // A page that is left ends nothing.
+  window.addEventListener("pagehide", keep);
   return () => {
     clearTimeout(resting);
     video.removeEventListener("seeking", onSeeking);
-    const line = player.getStats().estimatedBandwidth;
-    if (line > 0 && manager.measured > TELLING) remember(line);
+    window.removeEventListener("pagehide", keep);
+    keep();
   };
 }
 
@@ -165,7 +171,11 @@ function knownLine() {
   const rates = files
     .filter((file) => file.transferSize > LARGE)
     .map((file) => (8000 * file.transferSize) / Math.max(1, file.responseEnd - file.responseStart));
-  return rates.length ? Math.max(...rates) : UNKNOWN_LINE;
+  if (!rates.length) return UNKNOWN_LINE;
+  // On the next visit they come out of the browser's cache and tell nothing.
+  const line = Math.max(...rates);
+  remember(line);
+  return line;
 }
 
 function read() {
