@@ -67,7 +67,7 @@ def position(screen: Screen) -> float:
     return float(screen.video(".currentTime"))
 
 
-@pytest.mark.parametrize("engine", ["dash", "hls"])
+@pytest.mark.parametrize("engine", [pytest.param("dash", marks=pytest.mark.slow), "hls"])
 def test_no_frame_is_lost_between_copied_and_encoded_segments(
     theatre: Theatre, open_screen: OpenScreen, cut_film: str, engine: str
 ) -> None:

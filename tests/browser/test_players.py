@@ -106,7 +106,7 @@ def test_player_shows_every_frame_at_its_time(
 
 
 @pytest.mark.parametrize("stream", range(len(HEIGHTS)))
-@pytest.mark.parametrize("manifest", [HLS, DASH])
+@pytest.mark.parametrize("manifest", [HLS, pytest.param(DASH, marks=pytest.mark.slow)])
 def test_ffmpeg_reads_every_frame_at_its_time(
     theatre: Theatre, open_screen: OpenScreen, film: str, ffmpeg: Path, ffprobe: Path, manifest: str, stream: int
 ) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.flows.people import Person
     from tests.support.server import Server
 
-KILLS = 10
+KILLS = 5
 ALL_KILLS = 200
 KILLS_OF_ONE_FILM = 10
 SEED = 20261124
