@@ -81,7 +81,6 @@ def test_chosen_quality_is_what_is_shown_and_the_place_is_remembered(theatre: Th
     expect(screen.page.get_by_role("link", name="Resume at 0:15")).to_be_visible()
 
 
-@pytest.mark.slow  # Space is lost now and then on a busy machine: the focus comes back after the menu is hidden
 def test_menu_closes_after_a_choice_and_keys_are_the_players_again(theatre: Theatre, open_screen: OpenScreen) -> None:
     screen = open_screen()
     screen.sign_in(theatre.owner)

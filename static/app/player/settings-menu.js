@@ -60,6 +60,8 @@ function useReturn(ref) {
     const close = () => {
       for (const one of menu.querySelectorAll("media-chrome-menu")) /** @type {HTMLElement} */ (one).hidden = true;
       menu.hidden = true;
+      // At once: a key that is pressed now comes before any timer.
+      back();
     };
     const onChosen = (/** @type {MouseEvent | KeyboardEvent} */ event) => {
       if (event instanceof KeyboardEvent && event.key !== "Enter" && event.key !== " ") return;
