@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET_BYTES = 32
+_LOCK = "server.lock"
 
 
 def prepare(folder: Path) -> None:
@@ -65,10 +66,27 @@ def held(folder: Path) -> Iterator[bool]:
 
     The system gives the lock back when a process dies, however it dies.
     """
-    with (folder / "server.lock").open("w") as file:
+    with (folder / _LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
             yield True
+
+
+def served(folder: Path) -> bool:
+    """Whether the process that last held the folder still runs.
+
+    It only looks: to try the lock would refuse a server that starts in that moment.
+    """
+    try:
+        os.kill(int((folder / _LOCK).read_text()), 0)
+    except PermissionError:
+        return True
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    return True

@@ -153,15 +153,11 @@ class Waiting:
 
     async def _why(self) -> str:
         """Why a process that is not this one makes nothing of the film."""
-        if await asyncio.to_thread(self._unserved):
+        if not await asyncio.to_thread(datafolder.served, self._rooms.settings.data):
             return "the server is not running; waiting for it"
         videos, _ = await self._rooms.catalog.videos(1, _MOST_FILMS)
         others = sum(video.status in ("probing", "playable") and video.id != self._video_id for video in videos)
         return f"waiting; {others} other film{'s' if others > 1 else ''} in the works" if others else ""
-
-    def _unserved(self) -> bool:
-        with datafolder.held(self._rooms.settings.data) as alone:
-            return alone
 
     async def _stored(self, presentation_id: str) -> Counter[str]:
         """Segments in the blob store by rendition, whichever process makes them; what is copied has them all."""
