@@ -55,8 +55,7 @@ def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) 
     def attempt(seconds: float | Fraction) -> Iterator[Numbered]:
         return _attempt(path, video, grid, first, round(seconds * grid.rate), threads)
 
-    frames = landed(attempt, _BACK_OFF_SECONDS, first / grid.rate)
-    yield from _from_start(path, video, grid, threads) if frames is None else frames
+    return landed(attempt, _BACK_OFF_SECONDS, first / grid.rate, lambda: _from_start(path, video, grid, threads))
 
 
 def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, back: int, threads: int) -> Iterator[Numbered]:

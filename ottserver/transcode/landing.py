@@ -22,16 +22,19 @@ _FINE_SECONDS = 12
 
 
 def landed(
-    attempt: Callable[[Seconds], Iterator[Item]], steps: Sequence[Seconds], room: Seconds
-) -> Iterator[Item] | None:
-    """What the attempt gives that begins latest, yet early enough; nothing where none does within `room` seconds.
+    attempt: Callable[[Seconds], Iterator[Item]],
+    steps: Sequence[Seconds],
+    room: Seconds,
+    whole: Callable[[], Iterator[Item]],
+) -> Iterator[Item]:
+    """What the attempt gives that begins latest, yet early enough; the `whole` where none does within `room` seconds.
 
     `attempt` begins to read that many seconds before what is wanted, and gives nothing when that was not early enough.
     """
     failed: Seconds = 0
     for seconds in _growing(steps):
         if seconds >= room:
-            return None
+            break
         items = attempt(seconds)
         head = next(items, None)
         if head is None:
@@ -46,7 +49,7 @@ def landed(
             else:
                 seconds, items, head = middle, nearer, found  # noqa: PLW2901 - it is the same search
         return _with_head(head, items)
-    return None
+    return whole()
 
 
 def _growing(steps: Sequence[Seconds]) -> Iterator[Seconds]:

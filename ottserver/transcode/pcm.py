@@ -87,10 +87,10 @@ class Pcm:
     def _from(self, start: int) -> Iterator[Placed]:
         """Decoded blocks with their positions, from at or before `start` (where the source has that) to the end."""
         wanted = Fraction(start, self._track.source_rate) - _WARM_UP_SECONDS
-        blocks = landed(lambda seconds: self._attempt(wanted, seconds), _BACK_OFF_SECONDS, wanted - self._begin)
-        if blocks is not None:
-            yield from blocks
-            return
+        room = wanted - self._begin
+        return landed(lambda seconds: self._attempt(wanted, seconds), _BACK_OFF_SECONDS, room, self._whole)
+
+    def _whole(self) -> Iterator[Placed]:
         with open_source(self._path) as container:
             yield from self._blocks(container)
 

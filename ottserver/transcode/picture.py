@@ -11,7 +11,7 @@ from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from ottserver.transcode.cube import HLG, NOMINAL_PEAK, PQ, SIDE, cube, needs_cube
+from ottserver.transcode.lut import HLG, NOMINAL_PEAK, PQ, SIDE, cube, needs_cube
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from ottserver.errors import Busy, NoRoom, NotFound
 from ottserver.media import Outlook
 from ottserver.transcode.outlook import Speed
 from ottserver.transcode.pool import JobFailed
-from ottserver.transcode.running import Run
+from ottserver.transcode.run import Run
 from ottserver.transcode.segmentmap import TURN
 
 if TYPE_CHECKING:

@@ -152,10 +152,10 @@ class _Source:
         """Frames with their positions in samples, from at or before `first` (where the source has that) to the end."""
         # By key frames of the picture: Matroska has no index of sound, and would be read up to there.
         wanted = Fraction(first, self._track.sample_rate)
-        frames = landed(lambda seconds: self._attempt(first, seconds), _BACK_OFF_SECONDS, wanted - self._begin)
-        if frames is not None:
-            yield from frames
-            return
+        room = wanted - self._begin
+        return landed(lambda seconds: self._attempt(first, seconds), _BACK_OFF_SECONDS, room, self._whole)
+
+    def _whole(self) -> Iterator[Placed]:
         with open_source(self._path) as container:
             yield from self._frames(container)
 
