@@ -32,8 +32,6 @@ TRIES = 3
 _MAX_ITEMS = 1000
 _PATIENCE_SECONDS = 2.0
 """What a worker that is asked to stop may take for it: some pictures' time."""
-_BEGINNERS = 2
-"""So many background workers start beforehand: while a first film is hashed and probed the processors have time."""
 _REST_SECONDS = 30.0
 """A background worker without a job for this long ends: it holds some 100 MB that others may need."""
 
@@ -214,17 +212,14 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def running(self, *, devices: bool = False, fill: bool = False) -> AsyncIterator[None]:
+    async def running(self, *, devices: bool = False) -> AsyncIterator[None]:
         """Keep workers while the context lasts, an urgent one warm; afterwards every process is gone.
 
-        With `devices`, they may use hardware encoders; with `fill` there will soon be work in the background, and
-        those who begin it are started now.
+        With `devices`, they may use hardware encoders.
         """
         for worker in itertools.chain.from_iterable(lane.workers for lane in self._lanes.values()):
             worker.devices = devices
         self._warm("urgent")
-        for worker in self._lanes["background"].workers[:_BEGINNERS] if fill else ():
-            self._begin(_started(worker))
         for name, lane in self._lanes.items():
             self._begin(self._retire(lane, keep=1 if name == "urgent" else 0))
         try:

@@ -86,7 +86,7 @@ class TranscodeService:
         """Work while the context lasts; with `fill`, also ahead of time, going on with what was left unfinished."""
         async with AsyncExitStack() as stack:
             await self._planner.choose_encoder()
-            await stack.enter_async_context(self.pool.running(devices=self._planner.devices, fill=fill))
+            await stack.enter_async_context(self.pool.running(devices=self._planner.devices))
             await stack.enter_async_context(self._demand.running())
             self.fills = fill
             if fill:
