@@ -31,10 +31,11 @@ from ottserver.catalog import admin as catalog_admin, handlers as catalog_http, 
 from ottserver.catalog.browsing import Browsing
 from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
 from ottserver.catalog.usage import SourceUsage
-from ottserver.delivery import handlers as delivery_http
+from ottserver.delivery import gate as delivery_gate, handlers as delivery_http
 from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
+from ottserver.delivery.verdicts import Gate
 from ottserver.errors import SettingsError
 from ottserver.events import AccountDeleted, SourceReady, SourceRemoved, SubtitlesChanged, VideoRemoved
 from ottserver.ingest import handlers as ingest_http
@@ -85,6 +86,7 @@ class Rooms:
     transcode: TranscodeService
     metrics: DeliveryMetrics
     delivery: Delivery
+    gate: Gate
     playback: PlaybackService
     keeper: Keeper
 
@@ -178,6 +180,7 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         transcode=transcode,
         metrics=metrics,
         delivery=delivery,
+        gate=Gate(delivery, tickets),
         playback=playback,
         keeper=keeper,
     )
@@ -268,6 +271,7 @@ def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
     ops = OpsService(backends, draining, rooms.space)
     routes: Routes = [
         *delivery_http.routes(rooms.delivery, rooms.metrics, settings.origins),
+        *delivery_gate.routes(rooms.gate, settings.origins),
         *accounts_http.routes(rooms.accounts),
         *billing_http.routes(rooms.billing),
         *playback_http.routes(

@@ -19,6 +19,13 @@ def ceiling(presentation: Presentation, max_height: int) -> int:
     return max((rung.height_class for rung in rungs(presentation, max_height)), default=0)
 
 
+def above(presentation: Presentation, max_height: int) -> tuple[str, ...]:
+    """Names of the renditions, the original among them, that a plan up to `max_height` leaves out."""
+    if max_height >= max((rendition.height_class for rendition in presentation.renditions), default=0):
+        return ()
+    return tuple(r.name for r in presentation.renditions if presentation.needed_height(r) > max_height)
+
+
 def original_alone(presentation: Presentation, original: Rendition) -> Presentation:
     """The presentation as manifests of the original announce it: that is its one rung, beside the same sound."""
     return replace(presentation, renditions=(replace(original, group="ladder"), *presentation.audio))

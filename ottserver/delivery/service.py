@@ -84,6 +84,15 @@ class Presentations(Protocol):
         ...
 
 
+class Shut(Denied):
+    """An address that its ticket does not open. Whoever asked reads the same words whatever the `reason`."""
+
+    def __init__(self, reason: Refusal) -> None:
+        """Keep the reason, for metrics and for whoever guards a cache."""
+        super().__init__(DENIED)
+        self.reason = reason
+
+
 class Delivery:
     """From an address below /media/ to the bytes it stands for."""
 
@@ -110,17 +119,17 @@ class Delivery:
     def admit(self, path: str) -> tuple[Ticket, str]:
         """The ticket in a raw path, and what follows the video there. Never waits.
 
-        Raises `Denied`, in the same words for every reason.
+        Raises `Shut`.
         """
         parts = split(path)
         if parts is None:
-            raise self._denied(Refusal.FORGED)
+            raise self.shut(Refusal.FORGED)
         try:
             ticket = self._tickets.verify(parts.ticket)
         except TicketRefused as refused:
-            raise self._denied(refused.reason) from refused
+            raise self.shut(refused.reason) from refused
         if parts.video_id != ticket.video_id:
-            raise self._denied(Refusal.OTHER_TITLE)
+            raise self.shut(Refusal.OTHER_TITLE)
         return ticket, parts.inside
 
     def cached(self, ticket: Ticket, inside: str) -> Body | None:
@@ -130,17 +139,17 @@ class Delivery:
         body = self._edge.cached(inside)
         if body is None or body.needed_height > ticket.max_height:
             return None
-        self._note(ticket)
+        self.note(ticket)
         return body
 
     async def body(self, ticket: Ticket, inside: str) -> Body:
-        """The manifest or segment at `inside`. Raises `Denied`, `NotFound` or `Busy`."""
+        """The manifest or segment at `inside`. Raises `Shut`, `NotFound` or `Busy`."""
         wanted = address(inside)
         if isinstance(wanted, InsideAddress) and wanted.presentation_id != ticket.presentation_id:
-            raise self._denied(Refusal.OTHER_TITLE)
+            raise self.shut(Refusal.OTHER_TITLE)
         if wanted is None:
             raise _not_found()
-        presentation = await self._presentation(ticket.presentation_id)
+        presentation = await self.presentation(ticket.presentation_id)
         if isinstance(wanted, ManifestAddress):
             return await self._manifest(presentation, ticket.max_height, wanted.name)
         rendition = presentation.rendition(wanted.rendition)
@@ -150,11 +159,11 @@ class Delivery:
             return await self._text(presentation, inside, wanted)
         needed = presentation.needed_height(rendition)
         if needed > ticket.max_height:
-            raise self._denied(Refusal.ABOVE_PLAN)
+            raise self.shut(Refusal.ABOVE_PLAN)
         if wanted.name == MEDIA_PLAYLIST:
             build = partial(_encoded, partial(hls.media_playlist, rendition))
             return await self._manifests.fetch(inside, build, HLS_TYPE, needed)
-        self._note(ticket)
+        self.note(ticket)
         make = self._maker(presentation, rendition, wanted, ticket.session_id)
         return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed, asker=ticket.session_id)
 
@@ -168,7 +177,8 @@ class Delivery:
         await self._edge.close()
         await self._manifests.close()
 
-    def _note(self, ticket: Ticket) -> None:
+    def note(self, ticket: Ticket) -> None:
+        """Remember that the ticket's session fetches media."""
         if len(self._active) < ACTIVE_LIMIT:
             self._active.add(ticket.session_id)
 
@@ -188,7 +198,7 @@ class Delivery:
             if original is None:
                 raise _not_found()
             if presentation.needed_height(original) > max_height:
-                raise self._denied(Refusal.ABOVE_PLAN)
+                raise self.shut(Refusal.ABOVE_PLAN)
             presentation = original_alone(presentation, original)
         top = ceiling(presentation, max_height)
         extras = await self._beside(presentation.id)
@@ -245,7 +255,8 @@ class Delivery:
         make = partial(self._segments.extra, presentation.id, f"{board.folder}/{wanted.name}")
         return await self._edge.fetch(inside, make, PICTURE_TYPE)
 
-    async def _presentation(self, presentation_id: str) -> Presentation:
+    async def presentation(self, presentation_id: str) -> Presentation:
+        """The presentation, asked for once. Raises `NotFound`."""
         found = self._seen.get(presentation_id)
         if found is None:
             found = await self._presentations.presentation(presentation_id)
@@ -258,9 +269,10 @@ class Delivery:
             self._seen.move_to_end(presentation_id)
         return found
 
-    def _denied(self, reason: Refusal) -> Denied:
+    def shut(self, reason: Refusal) -> Shut:
+        """What to raise for that reason, counted."""
         self._metrics.denied(reason.value)
-        return Denied(DENIED)
+        return Shut(reason)
 
 
 def _not_found() -> NotFound:

@@ -106,7 +106,7 @@ class Tickets:
     def __init__(self, secret: bytes, *, lifetime_seconds: int, now: Callable[[], float] = time.time) -> None:
         """Sign with keys made from `secret`; a ticket lives `lifetime_seconds`; `now` gives seconds since 1970."""
         self._keys = KeyRing(secret, lifetime_seconds=lifetime_seconds)
-        self._lifetime = lifetime_seconds
+        self.lifetime_seconds = lifetime_seconds
         self._now = now
         self._known: dict[str, Ticket] = {}
         self._revoked: dict[str, float] = {}
@@ -120,7 +120,7 @@ class Tickets:
             uuid.UUID(session_id).bytes,
             uuid.UUID(video_id).bytes,
             bytes.fromhex(presentation_id),
-            int(now) + self._lifetime,
+            int(now) + self.lifetime_seconds,
             max_height,
         )
         return urlsafe_b64encode(payload + _mac(key, payload)).decode()
@@ -144,6 +144,10 @@ class Tickets:
             raise TicketRefused(Refusal.REVOKED)
         return ticket
 
+    def seconds_left(self, ticket: Ticket) -> int:
+        """How long the ticket goes on opening anything, in whole seconds."""
+        return max(0, ticket.expires_at - int(self._now()))
+
     def revoke(self, session_id: str) -> None:
         """Refuse every ticket of the session from now on.
 
@@ -152,7 +156,7 @@ class Tickets:
         """
         now = self._now()
         self._revoked.pop(session_id, None)
-        self._revoked[session_id] = now + self._lifetime
+        self._revoked[session_id] = now + self.lifetime_seconds
         while self._revoked:
             oldest = next(iter(self._revoked))
             if self._revoked[oldest] > now and len(self._revoked) <= REVOCATIONS_LIMIT:

@@ -9,10 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from ottserver.backends.blobs import open_blobs
+from ottserver.delivery.gate import routes as gate_routes
 from ottserver.delivery.handlers import routes
 from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
+from ottserver.delivery.verdicts import Gate
 from ottserver.errors import NotAuthenticated
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
@@ -80,7 +82,10 @@ async def stage(aiohttp_client: AiohttpClient, tmp_path: Path, origins: tuple[st
             tickets=tickets, segments=segments, presentations=library, metrics=metrics, cache_bytes=1_000_000
         )
         application = build_application(
-            routes(delivery, metrics, origins), Guard(Nobody(), ""), RateLimits(on=False), secure_cookies=False
+            [*routes(delivery, metrics, origins), *gate_routes(Gate(delivery, tickets), origins)],
+            Guard(Nobody(), ""),
+            RateLimits(on=False),
+            secure_cookies=False,
         )
         client = await aiohttp_client(application, server_kwargs={"handler_cancellation": True})
         yield Stage(client, tickets, film, segments, library, delivery, registry)
