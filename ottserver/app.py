@@ -32,6 +32,7 @@ from ottserver.catalog.browsing import Browsing
 from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
 from ottserver.catalog.usage import SourceUsage
 from ottserver.delivery import gate as delivery_gate, handlers as delivery_http
+from ottserver.delivery.instant import instant_media
 from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
@@ -239,7 +240,7 @@ async def serving(rooms: Rooms) -> AsyncIterator[str]:
         RateLimits(on=settings.rate_limits),
         secure_cookies=settings.public_url.startswith("https:"),
     )
-    runner = make_runner(application)
+    runner = make_runner(application, instant=instant_media(rooms.delivery, rooms.metrics, settings.origins))
     await runner.setup()
     try:
         async with rooms.keeper.running():

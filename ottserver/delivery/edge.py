@@ -55,9 +55,13 @@ class Edge:
         self._flights: dict[str, _Flight] = {}
         self._metrics = metrics
 
+    def peek(self, key: str) -> Body | None:
+        """The body if it is in memory, without counting. Never waits."""
+        return self._bodies.get(key)
+
     def cached(self, key: str) -> Body | None:
         """The body if it is in memory. Never waits."""
-        body = self._bodies.get(key)
+        body = self.peek(key)
         if body is not None:
             self._metrics.hits.inc()
         return body

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
 
-from ottserver.delivery.handlers import Cors
+from ottserver.delivery.cors import Cors
 from ottserver.errors import Malformed
 from ottserver.web.routing import Access, Call, Route, Routes
 

@@ -148,6 +148,13 @@ class Tickets:
         """How long the ticket goes on opening anything, in whole seconds."""
         return max(0, ticket.expires_at - int(self._now()))
 
+    def remembered(self, text: str) -> Ticket | None:
+        """What a ticket that was found genuine before says while it still opens something, else nothing."""
+        ticket = self._known.get(text)
+        if ticket is None or ticket.expires_at <= self._now() or ticket.session_id in self._revoked:
+            return None
+        return ticket
+
     def revoke(self, session_id: str) -> None:
         """Refuse every ticket of the session from now on.
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
-from aiohttp.web_protocol import RequestHandler
 
 from ottserver.errors import Busy, Malformed, OttError
 from ottserver.ids import new_id
-from ottserver.web import problems
+from ottserver.web import heads, problems
 from ottserver.web.adapt import RATE_LIMIT_FIELDS, SECURE_COOKIES, adapt
+from ottserver.web.heads import COMMON_HEADERS, redacted
+from ottserver.web.instant import InstantConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from ottserver.web.guards import Guard
+    from ottserver.web.instant import InstantAnswers
     from ottserver.web.limits import RateLimits
     from ottserver.web.routing import Route
 
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 REQUEST_ID = web.RequestKey("request_id", str)
 ANSWERING = web.RequestKey("answering", bool)
 """Set once the answer's head is on its way."""
-_GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
-_TICKET = re.compile(r"^(/media/[^/]{6})[^/]+")
 
 CONNECTION_LIMITS: dict[str, Any] = {
     "access_log": None,
@@ -43,17 +41,6 @@ CONNECTION_LIMITS: dict[str, Any] = {
 }
 """Seconds and bytes that one connection may take, as aiohttp names them."""
 
-COMMON_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-
-
-def redacted(path: str) -> str:
-    """The path without the better part of a ticket: logs must not let anybody play."""
-    return _TICKET.sub(r"\1…", path)
-
 
 @web.middleware
 async def edge(
@@ -65,8 +52,7 @@ async def edge(
     client notices.
     """
     started = time.perf_counter()
-    given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _GOOD_REQUEST_ID.fullmatch(given) else new_id()
+    request[REQUEST_ID] = heads.request_id(request.headers.get(heads.REQUEST_ID, ""))
     try:
         if request.version >= HttpVersion11 and hdrs.HOST not in request.headers:
             message = "The request has no Host header field, which HTTP/1.1 asks for."
@@ -110,13 +96,13 @@ async def _finish_headers(request: web.Request, response: web.StreamResponse) ->
 
 
 def _complete(response: web.StreamResponse, request_id: str) -> None:
-    response.headers["X-Request-Id"] = request_id
-    response.headers[hdrs.SERVER] = "ottserver"  # instead of the versions of what it is made with
+    response.headers[heads.REQUEST_ID] = request_id
+    response.headers[hdrs.SERVER] = heads.SERVER
     for name, value in COMMON_HEADERS.items():
         response.headers.setdefault(name, value)
 
 
-class _Connection(RequestHandler):
+class _Connection(InstantConnection):
     """aiohttp's side of one connection, which answers as we do where no middleware is reached."""
 
     __slots__ = ()
@@ -151,12 +137,16 @@ def _unreadable(error: HttpProcessingError) -> str:
 
 
 class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
+    answers: InstantAnswers | None = None
+
+    def __call__(self) -> InstantConnection:
         """The protocol of a new connection."""
-        return _Connection(self, loop=asyncio.get_running_loop(), **CONNECTION_LIMITS)
+        return _Connection(self, self.answers, **CONNECTION_LIMITS)
 
 
 class _Runner(web.AppRunner):
+    answers: InstantAnswers | None = None
+
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
 
@@ -166,17 +156,23 @@ class _Runner(web.AppRunner):
             except web.HTTPException as error:  # such as an Expect that aiohttp refuses before any middleware
                 return problems.from_http(error)
 
-        return _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
+        server = _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
+        server.answers = self.answers
+        return server
 
 
-def make_runner(application: web.Application, *, shutdown_seconds: float = 10.0) -> web.AppRunner:
-    """What serves `application` on the sites that are added to it.
+def make_runner(
+    application: web.Application, *, instant: InstantAnswers | None = None, shutdown_seconds: float = 10.0
+) -> web.AppRunner:
+    """What serves `application` on the sites that are added to it; what `instant` answers does not reach it.
 
     A client that vanishes cancels its handler; a connection that brings no whole request within the keep-alive time is
     closed; at the end, requests in hand get `shutdown_seconds` to finish. Signals are not touched.
     """
     # aiohttp waits twice: for a request to finish, and again after it has broken off the reading of its body.
-    return _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds / 2)
+    runner = _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds / 2)
+    runner.answers = instant
+    return runner
 
 
 def build_application(

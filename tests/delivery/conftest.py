@@ -15,11 +15,10 @@ from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
 from ottserver.delivery.verdicts import Gate
-from ottserver.errors import NotAuthenticated
 from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
-from tests.delivery.films import SESSION_ID, VIDEO_ID, Library, StoredSegments, presentation, store
+from tests.delivery.films import SESSION_ID, VIDEO_ID, Library, Nobody, StoredSegments, presentation, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,15 +28,7 @@ if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
     from pytest_aiohttp.plugin import AiohttpClient
 
-    from ottserver.identity import Principal
     from ottserver.media import Presentation
-
-
-class Nobody:
-    """Media routes never ask who is calling; whoever does is refused."""
-
-    async def authenticate(self, token: str) -> Principal:
-        raise NotAuthenticated(token)
 
 
 @dataclass

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ottserver.backends.blobs import BlobMissing
-from ottserver.errors import NotFound
+from ottserver.errors import NotAuthenticated, NotFound
 from ottserver.media import Extras, Presentation, Rendition, Storyboard, TextTrack, extra_key, init_key, segment_key
 
 if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs
+    from ottserver.identity import Principal
     from ottserver.media import Purpose
 
 VIDEO_ID = "01975f5a-0000-7000-8000-000000000001"
@@ -138,6 +139,13 @@ class Library:
         if not self.reachable:
             raise ConnectionError("the database is down")
         return self.beside
+
+
+class Nobody:
+    """Media routes never ask who is calling; whoever does is refused."""
+
+    async def authenticate(self, token: str) -> Principal:
+        raise NotAuthenticated(token)
 
 
 def subtitles(

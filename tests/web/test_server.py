@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from ottserver import errors
+from ottserver.web.heads import redacted
 from ottserver.web.problems import STATUS
 from ottserver.web.routing import Access, Call, NoBody, NoQuery, Reply, RequestModel, Route
-from ottserver.web.server import redacted
 
 if TYPE_CHECKING:
     from tests.web.conftest import Serve, Site

@@ -1,0 +1,252 @@
+"""Answers before aiohttp parses anything: plain GETs of media whose bytes are in memory.
+
+Most requests of a streaming server are alike, and aiohttp's parser, task, request and response cost several times what
+sending a small segment does. So a connection looks at what arrives: when it is the head of exactly one plain GET below
+/media/, with nothing else in progress and nothing left to send, whoever has the bytes may answer at once. All else goes
+to aiohttp, unchanged, and either way leaves the connection ready for the other. The answers are the same, byte for
+byte but for id and date; tests run every case through both.
+
+This leans on aiohttp's inside, which setup.cfg therefore holds to a version: a request waits to be taken when
+`_waiter` is pending, `_messages` are the requests parsed but not yet taken, `_request_count` counts both ways'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from contextlib import suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from aiohttp import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from ottserver.web.heads import COMMON_HEADERS, REQUEST_ID, SERVER, redacted, request_id
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+log = logging.getLogger("ottserver.web.server")
+
+HEAD_LIMIT = 4096
+"""Bytes of a head that is looked at; far below what one field may have at aiohttp."""
+_BEGINNING = b"GET /media/"
+_PATH = 4
+_VERSION = b" HTTP/1.1"
+_BLOCK = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[\x20-\x7e]*\r\n)+\r\n")
+_QUERY = re.compile(r"[A-Za-z0-9%._~=&+,:;*()!/-]*", re.ASCII)
+_PASSED_OVER = frozenset(
+    [
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "cache-control",
+        "cookie",
+        "dnt",
+        "forwarded",
+        "from",
+        "icy-metadata",
+        "pragma",
+        "priority",
+        "referer",
+        "save-data",
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-storage-access",
+        "sec-fetch-user",
+        "sec-gpc",
+        "te",
+        "traceparent",
+        "tracestate",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-playback-session-id",
+        "x-real-ip",
+        "x-requested-with",
+    ]
+)
+"""Fields that players, browsers and proxies send and that change nothing about a GET of media."""
+_LOOKED_AT = frozenset(("host", "connection", "origin", "range", "x-request-id"))
+_STATUS_LINES = {
+    status: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+}
+_END = "".join(f"{name}: {value}\r\n" for name, value in COMMON_HEADERS.items()) + "\r\n"
+
+
+class Fields(NamedTuple):
+    """What the header fields of a plain request say, as far as anybody looks at them."""
+
+    origin: str | None
+    range: str | None
+    request_id: str
+
+
+class Instant(NamedTuple):
+    """An answer that needs no waiting."""
+
+    status: HTTPStatus
+    """200 or 206."""
+    head: str
+    """Header fields beside those that every answer has, each with its CRLF."""
+    body: bytes | memoryview
+
+
+class InstantAnswers(Protocol):
+    """Whoever has bytes in memory."""
+
+    def __call__(self, path: str, fields: Fields) -> Instant | None:
+        """The answer to a GET of a path below /media/, or nothing: then it is asked again by aiohttp's way.
+
+        Counts only what it answers. Never waits.
+        """
+        ...
+
+
+def plain(block: bytes) -> Fields | None:
+    """The fields of a head (all after the request line), or nothing where one may mean more than a plain GET.
+
+    Nothing too when a name comes twice, when a value has other letters than ASCII's, or no host is named.
+    """
+    if not _BLOCK.fullmatch(block):
+        return None
+    given: dict[str, str] = {}
+    for line in block[:-4].decode("ascii").split("\r\n"):
+        name, _, value = line.partition(":")
+        name = name.lower()
+        if name in given or not (name in _LOOKED_AT or name in _PASSED_OVER):
+            return None
+        given[name] = value.strip(" ")
+    if not given.get("host") or given.get("connection", "keep-alive").lower() != "keep-alive":
+        return None
+    return Fields(given.get("origin"), given.get("range"), given.get("x-request-id", ""))
+
+
+class _Clock:
+    """The Date field, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def date(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True)
+        return self._text
+
+
+_CLOCK = _Clock()
+
+
+class InstantConnection(RequestHandler):
+    """aiohttp's side of one connection, with the way around its parser."""
+
+    __slots__ = ("_answers", "_between", "_block", "_fields")
+
+    def __init__(self, manager: web.Server, answers: InstantAnswers | None, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own arguments
+        """Ask `answers` first; with none, everything goes to aiohttp."""
+        super().__init__(manager, loop=asyncio.get_running_loop(), **settings)
+        self._answers = answers
+        self._between = True
+        """Whether aiohttp's parser stands between two requests."""
+        self._block = b""
+        self._fields: Fields | None = None
+        """What the last block of fields on this connection said: a player sends the same one again and again."""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer at once, or let aiohttp."""
+        if self._between and self._answers is not None and self._answered(data, self._answers):
+            return
+        count = self._request_count
+        super().data_received(data)
+        # One request without a body, and nothing behind the empty line at its end: no other can have begun.
+        self._between = (
+            self._request_count == count + 1
+            and data.endswith(b"\r\n\r\n")
+            and not self._upgraded
+            and bool(self._messages)
+            and self._messages[-1][1] is EMPTY_PAYLOAD
+        )
+
+    def _answered(self, data: bytes, answers: InstantAnswers) -> bool:
+        waiter, transport, manager = self._waiter, self.transport, self._manager
+        if (
+            waiter is None
+            or waiter.done()
+            or self._messages
+            or transport is None
+            or manager is None
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return False
+        started = time.perf_counter()
+        asked = self._plain(data)
+        if asked is None:
+            return False
+        path, fields = asked
+        try:
+            answer = answers(path, fields)
+        except Exception:
+            log.exception("an answer at once failed; aiohttp's way is tried")
+            return False
+        if answer is None:
+            return False
+        status, head, body = answer
+        transport.writelines(
+            (
+                f"{_STATUS_LINES[status]}{head}Content-Length: {len(body)}\r\nDate: {_CLOCK.date()}\r\n"
+                f"Server: {SERVER}\r\n{REQUEST_ID}: {request_id(fields.request_id)}\r\n{_END}".encode("latin-1"),
+                body,
+            )
+        )
+        manager.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if log.isEnabledFor(logging.DEBUG):
+            took = (time.perf_counter() - started) * 1e3
+            log.debug("%s %s %s %.1f ms", "GET", redacted(path), status.value, took)
+        return True
+
+    def _plain(self, data: bytes) -> tuple[str, Fields] | None:
+        """Path and fields when the data are the whole head of one plain GET below /media/, and no more."""
+        line = data.find(b"\r\n")
+        if not data.startswith(_BEGINNING) or not data.endswith(_VERSION, 0, line) or len(data) > HEAD_LIMIT:
+            return None
+        block = data[line + 2 :]
+        if block != self._block:
+            self._block, self._fields = block, plain(block)
+        if self._fields is None:
+            return None
+        path, mark, query = data[_PATH : line - len(_VERSION)].decode("latin-1").partition("?")
+        if mark and not _QUERY.fullmatch(query):
+            return None
+        return path, self._fields
+
+    def _process_keepalive(self) -> None:
+        """As aiohttp does, but a client that has not taken its answer yet is not idle."""
+        if self._paused:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - the base's signature
+        """As aiohttp does, but an answer on its way gets the time of a request in hand, which it waits for twice."""
+        transport = self.transport
+        if transport is not None and not self._request_in_progress:
+            with suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(timeout and 2 * timeout):
+                    transport.set_write_buffer_limits(0)  # from now on writing is paused until all is sent
+                    await self._drain_helper()
+        await super().shutdown(timeout)
