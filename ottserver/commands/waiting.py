@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ottserver.catalog.models import Summary, Video
 
 POLL_SECONDS = 0.5
+_OWN_POLL_SECONDS = 0.1
+# Where this process does the work: what it has made it knows without asking the blob store.
 _STILL_SECONDS = 5.0
 """After so long without a new segment the film waits for something."""
 _ENOUGH_SECONDS = 10.0
@@ -110,7 +112,7 @@ class Waiting:
         try:
             while (video := await self._video()).status not in enough:
                 await self._draw(video)
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(_OWN_POLL_SECONDS if self._rooms.transcode.fills else POLL_SECONDS)
         finally:
             for bar in self._bars.values():
                 self._progress.remove_task(bar)
@@ -126,15 +128,12 @@ class Waiting:
     async def _draw(self, video: Video) -> None:
         """The film's bar, and below it one for each rendition."""
         here, now = self._rooms.transcode.fills, time.monotonic()
-        outlook = await self._rooms.transcode.outlook(video.presentation_id or "") if here else Outlook()
-        stored = await self._stored(video.presentation_id) if video.presentation_id else Counter[str]()
-        share = await self._share(video.presentation_id, stored) if video.presentation_id else 0.0
-        self._pace.note(share, now)
-        why, left = outlook.waits_for, outlook.seconds_left
-        if not here and self._pace.still(now):
-            why = await self._why()
-        elif not here:
-            left = self._pace.left()
+        if here:
+            seen = await self._rooms.transcode.outlook(video.presentation_id or "")
+            stored = await self._made(video.presentation_id)
+        else:
+            seen, stored = await self._seen(video.presentation_id, now)
+        share, why, left = seen.made, seen.waits_for, seen.seconds_left
         known = bool(video.summary.renditions)
         self._progress.update(
             self._bars[_FILM],
@@ -149,7 +148,21 @@ class Waiting:
             if name not in self._bars:
                 described = f"  {called.get(name, name)}"
                 self._bars[name] = self._progress.add_task(described, total=rendition.segments)
-            self._progress.update(self._bars[name], completed=stored[name], left=outlook.renditions.get(name))
+            self._progress.update(self._bars[name], completed=stored[name], left=seen.renditions.get(name))
+
+    async def _made(self, presentation_id: str | None) -> Counter[str]:
+        """Segments by rendition that this process knows to be there."""
+        counts = await self._rooms.transcode.readiness(presentation_id) if presentation_id else {}
+        return Counter({name: ready for name, (ready, _) in counts.items()})
+
+    async def _seen(self, presentation_id: str | None, now: float) -> tuple[Outlook, Counter[str]]:
+        """How far another process is, by what it has put into the blob store, and its segments by rendition."""
+        stored = await self._stored(presentation_id) if presentation_id else Counter[str]()
+        share = await self._share(presentation_id, stored) if presentation_id else 0.0
+        self._pace.note(share, now)
+        if self._pace.still(now):
+            return Outlook(made=share, waits_for=await self._why()), stored
+        return Outlook(made=share, seconds_left=self._pace.left()), stored
 
     async def _why(self) -> str:
         """Why a process that is not this one makes nothing of the film."""
