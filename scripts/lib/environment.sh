@@ -38,6 +38,19 @@ apt_install() {
         { apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null; }
 }
 
+# without_services COMMAND…: runs it while packages may not start the services that they bring (Debian's policy-rc.d).
+without_services() {
+    local policy=/usr/sbin/policy-rc.d status=0
+    if [ -e "$policy" ] || ! printf '#!/bin/sh\nexit 101\n' 2>/dev/null >"$policy"; then
+        "$@"
+        return
+    fi
+    chmod +x "$policy"
+    "$@" || status=$?
+    rm "$policy"
+    return "$status"
+}
+
 find_python() {
     local candidate
     for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
