@@ -6,6 +6,7 @@ import click
 
 from ottserver import __version__
 from ottserver.commands.common import group_options
+from ottserver.commands.edge import edge_keys
 from ottserver.commands.facts import facts
 from ottserver.commands.importing import import_films
 from ottserver.commands.maintain import backup, doctor, migrate, restore
@@ -23,7 +24,7 @@ def main(context: click.Context, /, **_options: object) -> None:
         context.invoke(serve)
 
 
-for command in (serve, import_films, user, facts, migrate, backup, restore, doctor):
+for command in (serve, import_films, user, facts, migrate, backup, restore, doctor, edge_keys):
     main.add_command(command)
 
 if __name__ == "__main__":

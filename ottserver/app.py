@@ -131,7 +131,7 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live, blobs=blobs
     )
     metrics = DeliveryMetrics(registry)
-    ticket_seconds = round(settings.delivery.ticket_hours * 3600)
+    ticket_seconds = wiring.ticket_seconds(settings)
     tickets = Tickets(secret, lifetime_seconds=ticket_seconds)
     delivery = Delivery(
         tickets=tickets,

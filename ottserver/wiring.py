@@ -59,6 +59,11 @@ def ingest_limits(settings: Settings) -> IngestLimits:
     )
 
 
+def ticket_seconds(settings: Settings) -> int:
+    """How long a ticket lives."""
+    return round(settings.delivery.ticket_hours * 3600)
+
+
 def encoder_settings(settings: Settings) -> EncoderSettings:
     """What transcode takes."""
     given = settings.transcode

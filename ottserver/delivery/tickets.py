@@ -64,6 +64,16 @@ class Ticket:
     """Greatest height class in pixels that the plan includes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A signing key, and when tickets of it are believed: seconds since 1970."""
+
+    id: int
+    believed_from: int
+    believed_until: int
+    key: bytes
+
+
 class KeyRing:
     """Signing keys that follow from one secret and the time: whoever shares the secret agrees without talking.
 
@@ -90,6 +100,14 @@ class KeyRing:
             if number & 0xFF == key_id:
                 return self._key(number)
         return None
+
+    def around(self, now: float) -> tuple[Key, ...]:
+        """The two keys believed at `now`, and the one that is believed next: for those who check elsewhere."""
+        current, period = int(now) // self._period, self._period
+        return tuple(
+            Key(number & 0xFF, number * period, (number + 2) * period, self._key(number))
+            for number in (current - 1, current, current + 1)
+        )
 
     def _key(self, number: int) -> bytes:
         key = self._keys.get(number)
