@@ -6,9 +6,8 @@ Entity tags only: the bytes have no date of their own, so If-Modified-Since and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +18,18 @@ _BEYOND = 1 << 62
 """Stands for a position of more digits than any file has bytes."""
 _DIGITS = 18
 
+_WHOLE, _PART, _NO_PART = (
+    HTTPStatus.OK,
+    HTTPStatus.PARTIAL_CONTENT,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+)
+"""Looked up once: an enumeration's look-up costs as much as the rest of an answer."""
+
 CONDITIONAL = ("Range", "If-None-Match", "If-Range", "If-Match")
 """The request headers that `answer` looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A status, and which bytes go with it: from `start` up to, not including, `end`."""
 
     status: HTTPStatus
@@ -47,7 +52,7 @@ def answer(method: str, headers: Mapping[str, str], etag: str, size: int) -> Ans
         return Answer(HTTPStatus.OK, 0, size)
     if (unchanged := headers.get("If-Range")) is not None and unchanged.strip(" \t") != etag:
         return Answer(HTTPStatus.OK, 0, size)
-    return _range(requested, size)
+    return ranged(requested, size)
 
 
 def _lists(field: str, etag: str, *, strong: bool) -> bool:
@@ -57,29 +62,27 @@ def _lists(field: str, etag: str, *, strong: bool) -> bool:
     return etag in tags or (not strong and f"W/{etag}" in tags)
 
 
-def _range(field: str, size: int) -> Answer:
-    whole = Answer(HTTPStatus.OK, 0, size)
+def ranged(field: str, size: int) -> Answer:
+    """How to answer a GET with this Range, and no condition, for `size` bytes."""
     match = _RANGE.fullmatch(field.strip(" \t"))
     if match is None:
-        return whole
+        return Answer(_WHOLE, 0, size)
     first, last = match.groups()
     if not first:
         if not last:
-            return whole
+            return Answer(_WHOLE, 0, size)
         length = _number(last)
-        return (
-            Answer(HTTPStatus.PARTIAL_CONTENT, max(0, size - length), size)
-            if length and size
-            else Answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        )
+        return Answer(_PART, max(0, size - length), size) if length and size else Answer(_NO_PART)
     start = _number(first)
-    if last and _number(last) < start:
-        return whole
+    end = _number(last) + 1 if last else size
+    if last and end <= start:
+        return Answer(_WHOLE, 0, size)
     if start >= size:
-        return Answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-    return Answer(HTTPStatus.PARTIAL_CONTENT, start, min(_number(last) + 1, size) if last else size)
+        return Answer(_NO_PART)
+    return Answer(_PART, start, min(end, size))
 
 
 def _number(digits: str) -> int:
-    digits = digits.lstrip("0")
+    if len(digits) > _DIGITS:
+        digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= _DIGITS else _BEYOND

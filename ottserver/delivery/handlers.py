@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from ottserver.delivery import conditions
 from ottserver.delivery.cors import Cors
+from ottserver.delivery.edge import IMMUTABLE
 from ottserver.delivery.service import DASH_TYPE, HLS_TYPE, MANIFEST_TYPES, Delivery
 from ottserver.errors import OttError
 from ottserver.web.problems import from_error, problem
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ottserver.delivery.edge import Body
     from ottserver.delivery.metrics import DeliveryMetrics
 
-IMMUTABLE = "public, max-age=31536000, immutable"
 PRIVATE = "private, no-store"
 
 _BASE = "/media/{ticket}/{video}"

@@ -46,6 +46,8 @@ MANIFEST_TYPES = frozenset({HLS_TYPE, DASH_TYPE})
 MANIFEST_CACHE_BYTES = 8_000_000
 PRESENTATIONS_LIMIT = 200
 ACTIVE_LIMIT = 100_000
+_WITH_INSIDE = 5
+"""Parts of /media/{ticket}/{video}/{inside}, the empty one before the first slash included."""
 DENIED = "This media address is not, or no longer, good. Ask /api/v1/play for a new one."
 
 
@@ -134,33 +136,33 @@ class Delivery:
 
     def cached(self, ticket: Ticket, inside: str) -> Body | None:
         """The segment at `inside` if it is in memory and the ticket opens it. Never waits, never raises."""
-        body = self._peek(ticket, inside)
-        if body is not None:
-            self.took(ticket)
+        if not inside.startswith(ticket.presentation_id):
+            return None
+        body = self._edge.peek(inside)
+        if body is None or body.needed_height > ticket.max_height:
+            return None
+        self.took(ticket)
         return body
 
     def peek(self, path: str) -> tuple[Ticket, Body] | None:
-        """The segment at a raw path, if it is in memory, and the ticket, if it was found genuine before and opens it.
+        """The segment at a raw path below /media/, if it is in memory, and its ticket, if that was seen and opens it.
 
         Counts nothing: whoever answers with it says so by `took`. Never waits, never raises.
         """
-        parts = split(path)
-        ticket = self._tickets.remembered(parts.ticket) if parts is not None else None
-        if parts is None or ticket is None or parts.video_id != ticket.video_id:
+        parts = path.split("/", 4)
+        if len(parts) != _WITH_INSIDE:
             return None
-        body = self._peek(ticket, parts.inside)
-        return (ticket, body) if body is not None else None
+        _, _, text, video_id, inside = parts
+        ticket = self._tickets.remembered(text)
+        if ticket is None or video_id != ticket.video_id or not inside.startswith(ticket.presentation_id):
+            return None
+        body = self._edge.peek(inside)
+        return (ticket, body) if body is not None and body.needed_height <= ticket.max_height else None
 
     def took(self, ticket: Ticket) -> None:
         """A segment out of memory goes to whoever holds the ticket."""
         self._metrics.hits.inc()
         self.note(ticket)
-
-    def _peek(self, ticket: Ticket, inside: str) -> Body | None:
-        if not inside.startswith(ticket.presentation_id):
-            return None
-        body = self._edge.peek(inside)
-        return body if body is not None and body.needed_height <= ticket.max_height else None
 
     async def body(self, ticket: Ticket, inside: str) -> Body:
         """The manifest or segment at `inside`. Raises `Shut`, `NotFound` or `Busy`."""

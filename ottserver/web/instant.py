@@ -7,7 +7,7 @@ to aiohttp, unchanged, and either way leaves the connection ready for the other.
 byte but for id and date; tests run every case through both.
 
 This leans on aiohttp's inside, which setup.cfg therefore holds to a version: a request waits to be taken when
-`_waiter` is pending, `_messages` are the requests parsed but not yet taken, `_request_count` counts both ways'.
+`_waiter` is pending, which it is only while `_messages`, the requests parsed but not yet taken, is empty.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aiohttp import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
+from ottserver.ids import new_id
 from ottserver.web.heads import COMMON_HEADERS, REQUEST_ID, SERVER, redacted, request_id
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ HEAD_LIMIT = 4096
 _BEGINNING = b"GET /media/"
 _PATH = 4
 _VERSION = b" HTTP/1.1"
-_BLOCK = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*:[\x20-\x7e]*\r\n)+\r\n")
+_END_OF_HEAD = b"\r\n\r\n"
 _QUERY = re.compile(r"[A-Za-z0-9%._~=&+,:;*()!/-]*", re.ASCII)
 _PASSED_OVER = frozenset(
     [
@@ -79,11 +80,11 @@ _PASSED_OVER = frozenset(
     ]
 )
 """Fields that players, browsers and proxies send and that change nothing about a GET of media."""
-_LOOKED_AT = frozenset(("host", "connection", "origin", "range", "x-request-id"))
+_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "range", "x-request-id"}
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 }
-_END = "".join(f"{name}: {value}\r\n" for name, value in COMMON_HEADERS.items()) + "\r\n"
+_AFTER_ID = "".join(f"\r\n{name}: {value}" for name, value in COMMON_HEADERS.items()) + "\r\n\r\n"
 
 
 class Fields(NamedTuple):
@@ -94,14 +95,8 @@ class Fields(NamedTuple):
     request_id: str
 
 
-class Instant(NamedTuple):
-    """An answer that needs no waiting."""
-
-    status: HTTPStatus
-    """200 or 206."""
-    head: str
-    """Header fields beside those that every answer has, each with its CRLF."""
-    body: bytes | memoryview
+Instant = tuple[HTTPStatus, str, bytes | memoryview]
+"""An answer that needs no waiting: 200 or 206, fields beside those of every answer, each with its CRLF, and a body."""
 
 
 class InstantAnswers(Protocol):
@@ -120,13 +115,16 @@ def plain(block: bytes) -> Fields | None:
 
     Nothing too when a name comes twice, when a value has other letters than ASCII's, or no host is named.
     """
-    if not _BLOCK.fullmatch(block):
+    if not block.isascii() or not block.endswith(_END_OF_HEAD):
+        return None
+    lines = block[: -len(_END_OF_HEAD)].decode("ascii").split("\r\n")
+    if not "".join(lines).isprintable():
         return None
     given: dict[str, str] = {}
-    for line in block[:-4].decode("ascii").split("\r\n"):
-        name, _, value = line.partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         name = name.lower()
-        if name in given or not (name in _LOOKED_AT or name in _PASSED_OVER):
+        if not colon or name in given or name not in _KNOWN:
             return None
         given[name] = value.strip(" ")
     if not given.get("host") or given.get("connection", "keep-alive").lower() != "keep-alive":
@@ -135,16 +133,17 @@ def plain(block: bytes) -> Fields | None:
 
 
 class _Clock:
-    """The Date field, made once a second."""
+    """The fields before a request's id, made once a second."""
 
     def __init__(self) -> None:
-        self._second = 0
+        self._until = 0.0
         self._text = ""
 
-    def date(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True)
+    def before_id(self) -> str:
+        now = time.time()
+        if not self._until - 1 <= now < self._until:
+            self._until = int(now) + 1.0
+            self._text = f"\r\nDate: {formatdate(int(now), usegmt=True)}\r\nServer: {SERVER}\r\n{REQUEST_ID}: "
         return self._text
 
 
@@ -175,29 +174,21 @@ class InstantConnection(RequestHandler):
         # One request without a body, and nothing behind the empty line at its end: no other can have begun.
         self._between = (
             self._request_count == count + 1
-            and data.endswith(b"\r\n\r\n")
+            and data.endswith(_END_OF_HEAD)
             and not self._upgraded
             and bool(self._messages)
             and self._messages[-1][1] is EMPTY_PAYLOAD
         )
 
     def _answered(self, data: bytes, answers: InstantAnswers) -> bool:
-        waiter, transport, manager = self._waiter, self.transport, self._manager
-        if (
-            waiter is None
-            or waiter.done()
-            or self._messages
-            or transport is None
-            or manager is None
-            or transport.is_closing()
-            or transport.get_write_buffer_size()
-        ):
+        waiter, transport = self._waiter, self.transport
+        if waiter is None or waiter.done() or transport is None or transport.get_write_buffer_size():
+            return False
+        path = self._plain(data)
+        fields = self._fields
+        if path is None or fields is None:
             return False
         started = time.perf_counter()
-        asked = self._plain(data)
-        if asked is None:
-            return False
-        path, fields = asked
         try:
             answer = answers(path, fields)
         except Exception:
@@ -205,35 +196,32 @@ class InstantConnection(RequestHandler):
             return False
         if answer is None:
             return False
-        status, head, body = answer
-        transport.writelines(
-            (
-                f"{_STATUS_LINES[status]}{head}Content-Length: {len(body)}\r\nDate: {_CLOCK.date()}\r\n"
-                f"Server: {SERVER}\r\n{REQUEST_ID}: {request_id(fields.request_id)}\r\n{_END}".encode("latin-1"),
-                body,
-            )
+        status, told, body = answer
+        own_id = fields.request_id
+        head = (
+            f"{_STATUS_LINES[status]}{told}Content-Length: {len(body)}{_CLOCK.before_id()}"
+            f"{request_id(own_id) if own_id else new_id()}{_AFTER_ID}"
         )
-        manager.requests_count += 1
+        transport.writelines((head.encode("latin-1"), body))
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if log.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - started) * 1e3
             log.debug("%s %s %s %.1f ms", "GET", redacted(path), status.value, took)
         return True
 
-    def _plain(self, data: bytes) -> tuple[str, Fields] | None:
-        """Path and fields when the data are the whole head of one plain GET below /media/, and no more."""
+    def _plain(self, data: bytes) -> str | None:
+        """The path when the data are the whole head of one GET below /media/, and no more; sets `_fields`."""
         line = data.find(b"\r\n")
         if not data.startswith(_BEGINNING) or not data.endswith(_VERSION, 0, line) or len(data) > HEAD_LIMIT:
             return None
         block = data[line + 2 :]
         if block != self._block:
             self._block, self._fields = block, plain(block)
-        if self._fields is None:
-            return None
-        path, mark, query = data[_PATH : line - len(_VERSION)].decode("latin-1").partition("?")
-        if mark and not _QUERY.fullmatch(query):
-            return None
-        return path, self._fields
+        path = data[_PATH : line - len(_VERSION)].decode("latin-1")
+        if "?" in path:
+            path, _, query = path.partition("?")
+            return path if _QUERY.fullmatch(query) else None
+        return path
 
     def _process_keepalive(self) -> None:
         """As aiohttp does, but a client that has not taken its answer yet is not idle."""
