@@ -78,6 +78,7 @@ class Rooms:
     registry: CollectorRegistry
     space: Space
     live: LiveFeed
+    limits: RateLimits
     accounts: AccountService
     billing: BillingService
     ingest: IngestService
@@ -157,11 +158,13 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         every_seconds=settings.playback.heartbeat_seconds,
         ticket_seconds=ticket_seconds,
     )
+    limits = RateLimits(on=settings.rate_limits, people=settings.web.people_per_address, storage_url=settings.cache_url)
     accounts = AccountService(
         database,
         cache,
         wiring.account_settings(settings, secret),
         exporters={"subscriptions": billing.export, "playback": playback.export},
+        windows=limits,
     )
     rooms = Rooms(
         settings=settings,
@@ -172,6 +175,7 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         registry=registry,
         space=space,
         live=live,
+        limits=limits,
         accounts=accounts,
         billing=billing,
         ingest=ingest,
@@ -237,8 +241,9 @@ async def serving(rooms: Rooms) -> AsyncIterator[str]:
     application = build_application(
         await asyncio.to_thread(_routes, rooms, draining),
         Guard(rooms.accounts, settings.public_url),
-        RateLimits(on=settings.rate_limits),
+        rooms.limits,
         secure_cookies=settings.public_url.startswith("https:"),
+        proxies=wiring.proxies(settings),
     )
     runner = make_runner(application, instant=instant_media(rooms.delivery, rooms.metrics, settings.origins))
     await runner.setup()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import quote, urlsplit
@@ -57,8 +58,19 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            ip_network(value, strict=False)
+        except ValueError as error:
+            message = f"{value!r} should be an IP address or a network, such as 10.0.0.0/8"
+            raise ValueError(message) from error
+    return values
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -157,6 +169,14 @@ class PlaybackSettings(_Section):
         return self
 
 
+class WebSettings(_Section):
+    """Who is believed and how much anybody may take. Seconds and bytes are those of one connection."""
+
+    trusted_proxies: Networks
+    forwarded_header: Literal["x-forwarded-for", "forwarded"]
+    people_per_address: Annotated[int, Field(ge=1, le=100_000)]
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set."""
 
@@ -197,6 +217,7 @@ class Settings(BaseSettings):
     transcode: TranscodeSettings
     delivery: DeliverySettings
     playback: PlaybackSettings
+    web: WebSettings
 
     @classmethod
     def settings_customise_sources(

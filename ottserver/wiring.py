@@ -20,6 +20,7 @@ from ottserver.transcode import store as presentations
 from ottserver.transcode.models import EncoderSettings, LadderStep
 from ottserver.transcode.plan import PRESENTATION, extras_of
 from ottserver.transcode.sidecars import Words
+from ottserver.web.clients import Proxies
 
 if TYPE_CHECKING:
     from ottserver.backends.database import Database
@@ -79,6 +80,11 @@ def encoder_settings(settings: Settings) -> EncoderSettings:
         job_timeout_seconds=given.job_timeout_seconds,
         queue_limit=given.queue_limit,
     )
+
+
+def proxies(settings: Settings) -> Proxies:
+    """Whom the web believes about clients."""
+    return Proxies(settings.web.trusted_proxies, settings.web.forwarded_header)
 
 
 class SourceStates:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ottserver.accounts.guessing import DEVICE_DAYS, Origin
 from ottserver.accounts.requests import (
     AccountAnswer,
     AccountChange,
@@ -22,6 +23,7 @@ from ottserver.accounts.requests import (
     SignIn,
 )
 from ottserver.errors import FieldError, NotAuthenticated
+from ottserver.web.clients import client_of, household
 from ottserver.web.guards import ACCESS_COOKIE, WEB_HEADER
 from ottserver.web.routing import Access, Call, Cookie, NoBody, NoQuery, Page, Reply, Route
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 REFRESH_COOKIE = "ott_refresh"
 REFRESH_PATH = "/api/v1"
+DEVICE_COOKIE = "ott_device"
+DEVICE_PATH = "/api/v1/login"
 DAY = 86_400
 
 
@@ -44,11 +48,16 @@ def _device(request: web.Request) -> str:
     return request.headers.get("User-Agent", "")
 
 
+def _origin(request: web.Request) -> Origin:
+    mark = request.cookies.get(DEVICE_COOKIE, "") if _from_web(request) else ""
+    return Origin(household(client_of(request).address), mark)
+
+
 class _Handlers:
     def __init__(self, service: AccountService) -> None:
         self._service = service
 
-    def _signed_in(self, request: web.Request, signed_in: SignedIn) -> Reply:
+    def _signed_in(self, request: web.Request, signed_in: SignedIn, email: str = "") -> Reply:
         cookies: tuple[Cookie, ...] = ()
         if _from_web(request):
             days = self._service.settings.refresh_token_days
@@ -56,6 +65,9 @@ class _Handlers:
                 Cookie(ACCESS_COOKIE, signed_in.token, signed_in.expires_in),
                 Cookie(REFRESH_COOKIE, signed_in.refresh_token, days * DAY, REFRESH_PATH),
             )
+            mark = self._service.device_mark(email) if email else ""
+            if mark:
+                cookies += (Cookie(DEVICE_COOKIE, mark, DEVICE_DAYS * DAY, DEVICE_PATH),)
         return Reply(SignedInAnswer.model_validate(signed_in), cookies=cookies)
 
     @staticmethod
@@ -71,13 +83,14 @@ class _Handlers:
     async def register(self, call: Call[Registration, NoQuery]) -> Reply:
         body, device = call.body, _device(call.request)
         signed_in = await self._service.register(body.email, body.password, body.name, device=device)
-        return self._signed_in(call.request, signed_in)
+        return self._signed_in(call.request, signed_in, body.email)
 
     async def login(self, call: Call[SignIn, NoQuery]) -> Reply:
-        device = _device(call.request)
-        return self._signed_in(
-            call.request, await self._service.login(call.body.email, call.body.password, device=device)
+        body, request = call.body, call.request
+        signed_in = await self._service.login(
+            body.email, body.password, device=_device(request), origin=_origin(request)
         )
+        return self._signed_in(request, signed_in, body.email)
 
     async def refresh(self, call: Call[Renewal, NoQuery]) -> Reply:
         token = self._refresh_token(call)
@@ -104,7 +117,7 @@ class _Handlers:
     async def set_up(self, call: Call[SetUp, NoQuery]) -> Reply:
         body, device = call.body, _device(call.request)
         signed_in = await self._service.set_up(body.code, body.email, body.password, body.name, device=device)
-        return self._signed_in(call.request, signed_in)
+        return self._signed_in(call.request, signed_in, body.email)
 
     async def account(self, call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(AccountAnswer.of(await self._service.account(call.principal)))
@@ -175,7 +188,6 @@ def routes(service: AccountService) -> list[Route]:
             body=Renewal,
             answer=SignedInAnswer,
             errors=(401,),
-            limit="sign-in",
         ),
         Route(
             "POST",
@@ -216,7 +228,7 @@ def routes(service: AccountService) -> list[Route]:
             body=AccountChange,
             answer=AccountAnswer,
             errors=(403, 409, 503),
-            limit="sign-in",
+            limit="password",
         ),
         Route(
             "DELETE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ottserver.accounts.guessing import Guesses, Origin
 from ottserver.accounts.models import Account, AccountSettings, Credentials, SignedIn, accepted, hashable_password
 from ottserver.accounts.passwords import PasswordHasher
 from ottserver.accounts.sessions import Sessions
@@ -18,11 +19,13 @@ from ottserver.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ottserver.accounts.guessing import Windows
     from ottserver.backends.cache import Cache
     from ottserver.backends.database import Database
     from ottserver.identity import Principal, Role
 
 T = TypeVar("T")
+NOWHERE = Origin()
 
 
 class Exporter(Protocol):
@@ -43,12 +46,17 @@ class AccountService:
         settings: AccountSettings,
         *,
         exporters: Mapping[str, Exporter] | None = None,
+        windows: Windows | None = None,
     ) -> None:
-        """`exporters` are the other rooms' parts of an export, by their names in the document. `open` before use."""
+        """`exporters` are the other rooms' parts of an export, by their names in the document. `open` before use.
+
+        `windows` count how often passwords are tried; without them nobody does.
+        """
         self._database = database
         self.settings = settings
         self._passwords = PasswordHasher(settings.bcrypt_rounds)
         self._exporters = dict(exporters or {})
+        self._guesses = Guesses(windows, cache, settings.secret) if windows else None
         self.sessions = Sessions(database, cache, settings)
 
     async def open(self) -> None:
@@ -92,11 +100,13 @@ class AccountService:
         password_hash = await self._passwords.hash(kept["password"])
         return Account(new_id(), kept["email"], kept["name"], role, utcnow()), password_hash
 
-    async def login(self, email: str, password: str, *, device: str = "") -> SignedIn:
+    async def login(self, email: str, password: str, *, device: str = "", origin: Origin = NOWHERE) -> SignedIn:
         """Sign in.
 
-        Raises `NotAuthenticated`, in the same words and after the same time whichever of the two is wrong, and `Busy`.
+        Raises `NotAuthenticated`, in the same words and after the same time whichever of the two is wrong, and `Busy`;
+        `TooMany`, whether or not there is such an account, when its password was tried too often.
         """
+        whom = await self._guesses.admit(email, origin) if self._guesses else ""
         async with self._database.reading() as connection:
             known = await AccountStore(connection).credentials_by_email(email)
         stronger = await self._verified(known, password)
@@ -107,7 +117,14 @@ class AccountService:
                 raise _wrong_credentials()  # deleted, or its password changed, while this one was being checked
             if stronger != known.password_hash:
                 await change.accounts.strengthen(known, stronger)
-            return await self.sessions.start(change, known.account, device)
+            signed_in = await self.sessions.start(change, known.account, device)
+        if self._guesses:
+            await self._guesses.right(email, origin, whom)
+        return signed_in
+
+    def device_mark(self, email: str) -> str:
+        """What a browser keeps after signing in, to be told from strangers; nothing where tries are not counted."""
+        return self._guesses.device(email) if self._guesses else ""
 
     async def _verified(self, known: Credentials | None, password: str) -> str | None:
         """The hash to keep from now on when the password is right, else nothing."""

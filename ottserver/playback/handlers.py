@@ -210,6 +210,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
             query=PlayQuery,
             answer=PlayAnswer,
             errors=(402, 404, 409, 503),
+            limit="play",
         ),
         Route(
             "POST",

@@ -12,6 +12,8 @@ from pydantic_core import to_json
 
 from ottserver.errors import Malformed, NotFound, TooLarge, Unsupported
 from ottserver.ids import is_id
+from ottserver.web.clients import client_of
+from ottserver.web.limits import fields
 from ottserver.web.problems import invalid
 from ottserver.web.routing import Access, Call, NoBody, NoQuery, Reply, Route
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ottserver.web.guards import Guard
-    from ottserver.web.limits import RateLimits
+    from ottserver.web.limits import Allowance, RateLimits
 
 SECURE_COOKIES = web.AppKey("secure_cookies", bool)
 """Whether users reach this server over TLS, so that cookies must never travel without it."""
@@ -33,16 +35,16 @@ BODY_SECONDS = 30.0
 
 def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The aiohttp handler of a route."""
+    policy = route.policy
     guarded = not (route.raw and route.access is Access.PUBLIC)
     id_names = [name for name in _path_names(route.path) if name.endswith("_id") and not route.raw]
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if route.limit is not None:
-            allowance = await limits.take(request.remote, route.limit)
-            if allowance is not None:
-                request[RATE_LIMIT_FIELDS] = allowance.headers
-                allowance.check()
+        taken = [] if policy is None else await limits.of_address(client_of(request).address, policy)
+        _tell(request, taken)
         caller = await guard.admit(request, route.access) if guarded else None
+        if policy is not None and caller is not None:
+            _tell(request, taken + await limits.of_account(caller.account_id, policy))
         for name in id_names:
             if not is_id(request.match_info[name]):
                 message = f"There is no {name.removesuffix('_id').replace('_', ' ')} with this id."
@@ -53,6 +55,14 @@ def adapt(route: Route, guard: Guard, limits: RateLimits) -> Callable[[web.Reque
         return respond(request, answer, default=route.status) if isinstance(answer, Reply) else answer
 
     return handle
+
+
+def _tell(request: web.Request, taken: list[Allowance]) -> None:
+    """Let the answer say what is left. Raises `TooMany` when nothing was."""
+    if taken:
+        request[RATE_LIMIT_FIELDS] = fields(taken)
+    for allowance in taken:
+        allowance.check()
 
 
 def _path_names(path: str) -> list[str]:
@@ -123,7 +133,7 @@ def respond(request: web.Request, reply: Reply, *, default: int) -> web.Response
     else:
         body = to_json(reply.content, inf_nan_mode="null")
         response = web.Response(status=status, body=body, content_type="application/json", headers=headers)
-    secure = request.secure or request.app[SECURE_COOKIES]
+    secure = client_of(request).secure or request.app[SECURE_COOKIES]
     for cookie in reply.cookies:
         response.set_cookie(
             cookie.name,

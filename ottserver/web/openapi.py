@@ -132,7 +132,9 @@ def _failures(route: Route) -> set[int]:
     if "{" in route.path:
         found.add(404)
     if route.limit is not None:
-        found |= {403, 429}
+        found.add(403)
+    if route.policy is not None:
+        found.add(429)
     if route.access is not Access.PUBLIC or route.body is not NoBody:
         found.add(503)
     return found

@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from ottserver.errors import NotAuthenticated
+from ottserver.web.limits import EVERY
 
 if TYPE_CHECKING:
     from ottserver.identity import Principal
@@ -138,6 +139,13 @@ class Route:
     hidden: bool = False
     """Left out of the OpenAPI document: pages and static files."""
     limit: str | None = None
+
+    @property
+    def policy(self) -> str | None:
+        """The rate limit that applies: its own, or that of every call; files, pages and media have none."""
+        if self.limit is not None or self.raw or not self.path.startswith("/api/"):
+            return self.limit
+        return EVERY
 
 
 Routes = list[Route]

@@ -13,6 +13,7 @@ from ottserver.errors import Busy, Malformed, OttError
 from ottserver.ids import new_id
 from ottserver.web import heads, problems
 from ottserver.web.adapt import RATE_LIMIT_FIELDS, SECURE_COOKIES, adapt
+from ottserver.web.clients import PROXIES, Proxies
 from ottserver.web.heads import COMMON_HEADERS, redacted
 from ottserver.web.instant import InstantConnection
 
@@ -176,11 +177,17 @@ def make_runner(
 
 
 def build_application(
-    routes: Iterable[Route], guard: Guard, limits: RateLimits, *, secure_cookies: bool
+    routes: Iterable[Route],
+    guard: Guard,
+    limits: RateLimits,
+    *,
+    secure_cookies: bool,
+    proxies: Proxies | None = None,
 ) -> web.Application:
-    """The application that serves `routes`, in their order."""
+    """The application that serves `routes`, in their order; only what `proxies` say of a client is believed."""
     application = web.Application(middlewares=[edge], client_max_size=0)
     application[SECURE_COOKIES] = secure_cookies
+    application[PROXIES] = proxies or Proxies()
     for route in routes:
         handler = adapt(route, guard, limits)
         if route.method == "GET":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aiohttp.test_utils import TestClient
 
+    from ottserver.accounts.guessing import Windows
     from ottserver.backends.cache import Cache
     from ottserver.backends.database import Database
 
@@ -28,10 +29,10 @@ async def echo(account_id: str) -> object:
 
 @asynccontextmanager
 async def running(
-    database: Database, cache: Cache, settings: AccountSettings = SETTINGS
+    database: Database, cache: Cache, settings: AccountSettings = SETTINGS, windows: Windows | None = None
 ) -> AsyncIterator[AccountService]:
     """Accounts from a server's start to its end."""
-    service = AccountService(database, cache, settings, exporters={"echo": echo})
+    service = AccountService(database, cache, settings, exporters={"echo": echo}, windows=windows)
     await service.open()
     try:
         yield service

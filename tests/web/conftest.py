@@ -22,6 +22,7 @@ from ottserver.web.server import build_application, make_runner
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ottserver.web.clients import Proxies
     from ottserver.web.routing import Routes
 
 MEMBER = Principal("0190c0de-0000-7000-8000-000000000001", "member", "0190c0de-0000-7000-8000-000000000003")
@@ -99,7 +100,13 @@ class Serve(Protocol):
     """Serves routes until the test ends."""
 
     async def __call__(
-        self, routes: Routes, *, public_url: str = "", limits: bool = False, secure: bool = False
+        self,
+        routes: Routes,
+        *,
+        public_url: str = "",
+        limits: bool = False,
+        secure: bool = False,
+        proxies: Proxies | None = None,
     ) -> Site:
         """The running server."""
         ...
@@ -109,9 +116,18 @@ class Serve(Protocol):
 async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
-        async def start(routes: Routes, *, public_url: str = "", limits: bool = False, secure: bool = False) -> Site:
+        async def start(
+            routes: Routes,
+            *,
+            public_url: str = "",
+            limits: bool = False,
+            secure: bool = False,
+            proxies: Proxies | None = None,
+        ) -> Site:
             guard = Guard(TwoPeople(), public_url)
-            application = build_application(routes, guard, RateLimits(on=limits), secure_cookies=secure)
+            application = build_application(
+                routes, guard, RateLimits(on=limits), secure_cookies=secure, proxies=proxies
+            )
             runner = make_runner(application, shutdown_seconds=2)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
