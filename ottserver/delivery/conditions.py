@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,27 @@ _WHOLE, _PART, _NO_PART = (
 
 CONDITIONAL = ("Range", "If-None-Match", "If-Range", "If-Match")
 """The request headers that `answer` looks at."""
+
+
+class FieldLines(Protocol):
+    """The header fields of a request, where a name may come on several lines."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a line of that name."""
+        ...
+
+    def getall(self, name: str) -> list[str]:
+        """The value of each line of that name."""
+        ...
+
+
+def joined(lines: FieldLines) -> dict[str, str]:
+    """What `answer` looks at, several lines of one name as one (RFC 9110 section 5.3).
+
+    A list of entity tags may be cut in lines at will. Two ranges, or two tags in If-Range, make no sense together, and
+    are answered as what makes no sense is.
+    """
+    return {name: ", ".join(lines.getall(name)) for name in CONDITIONAL if name in lines}
 
 
 class Answer(NamedTuple):

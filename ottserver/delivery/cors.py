@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import hdrs
 
 _EXPOSED = "Accept-Ranges, CMSD-Dynamic, Content-Length, Content-Range, ETag, Retry-After, X-Request-Id"
+_METHODS = "GET, HEAD, OPTIONS"
 
 
 class Cors:
@@ -28,10 +29,10 @@ class Cors:
 
     def preflight(self, origin: str | None) -> dict[str, str]:
         """What the answer to an OPTIONS request says to a page of `origin`."""
-        headers = self.headers(origin)
+        headers = {hdrs.ALLOW: _METHODS, **self.headers(origin)}
         if hdrs.ACCESS_CONTROL_ALLOW_ORIGIN in headers:
             headers |= {
-                hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, OPTIONS",
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
                 hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
                     "Range, If-Range, If-Match, If-None-Match, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session"
                 ),

@@ -94,7 +94,7 @@ def _manifest(body: Body) -> web.Response:
 
 def _segment(request: web.Request, body: Body) -> web.Response:
     size = len(body.data)
-    answer = conditions.answer(request.method, request.headers, body.etag, size)
+    answer = conditions.answer(request.method, conditions.joined(request.headers), body.etag, size)
     headers = {hdrs.ETAG: body.etag, hdrs.ACCEPT_RANGES: "bytes", hdrs.CACHE_CONTROL: IMMUTABLE}
     if answer.status == HTTPStatus.NOT_MODIFIED:
         return web.Response(status=304, headers=headers)

@@ -19,6 +19,7 @@ from ottserver.web.guards import Guard
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application
 from tests.delivery.films import SESSION_ID, VIDEO_ID, Library, Nobody, StoredSegments, presentation, store
+from tests.delivery.two_ways import TwoWays, prepared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,3 +82,10 @@ async def stage(aiohttp_client: AiohttpClient, tmp_path: Path, origins: tuple[st
         client = await aiohttp_client(application, server_kwargs={"handler_cancellation": True})
         yield Stage(client, tickets, film, segments, library, delivery, registry)
         await delivery.close()
+
+
+@pytest.fixture
+async def ways(tmp_path: Path) -> AsyncIterator[TwoWays]:
+    """Two servers of one film, one of which answers at once what it can."""
+    async with prepared(tmp_path) as ways:
+        yield ways

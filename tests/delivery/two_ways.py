@@ -16,21 +16,24 @@ from ottserver.delivery.handlers import routes
 from ottserver.delivery.instant import instant_media
 from ottserver.delivery.metrics import DeliveryMetrics
 from ottserver.delivery.service import Delivery
+from ottserver.delivery.tickets import Tickets
 from ottserver.web.guards import Guard
 from ottserver.web.instant import InstantConnection
 from ottserver.web.limits import RateLimits
 from ottserver.web.server import build_application, make_runner
-from tests.delivery.films import Library, Nobody, StoredSegments, presentation, store
+from tests.delivery.films import SESSION_ID, VIDEO_ID, Library, Nobody, StoredSegments, presentation, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from ottserver.backends.blobs import Blobs
-    from ottserver.delivery.tickets import Tickets
     from ottserver.media import Presentation
     from ottserver.web.instant import Fields, Instant, InstantAnswers
 
+ORIGIN = "https://films.example"
+"""The origin that may play."""
+HOST = b"Host: x\r\n"
 LAST = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 """Whatever came before, the server ends the connection after this."""
 TURNS = 15
@@ -146,3 +149,24 @@ def _noted(answers: InstantAnswers, taken: list[str]) -> InstantAnswers:
         return found
 
     return answer
+
+
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[TwoWays]:
+    """Two servers that have what is asked for in memory, under tickets that they have seen."""
+    tickets = Tickets(b"a secret of thirty-two bytes ...", lifetime_seconds=3600, now=lambda: 1_800_000_000)
+    async with two_ways(tickets, folder, (ORIGIN,)) as ways:
+        for height in (480, 1080):
+            await ways.same([get(address(ways, height=height))])
+        await ways.same([get(address(ways, "v1080"))])
+        assert not ways.at_once.taken
+        yield ways
+
+
+def address(ways: TwoWays, rendition: str = "v480", *, height: int = 1080, session: str = SESSION_ID) -> str:
+    ticket = ways.tickets.issue(session_id=session, video_id=VIDEO_ID, presentation_id=ways.film.id, max_height=height)
+    return f"/media/{ticket}/{VIDEO_ID}/{ways.film.id}/{rendition}/1.m4s"
+
+
+def get(target: str, fields: bytes = HOST, *, method: str = "GET", version: str = "HTTP/1.1") -> bytes:
+    return f"{method} {target} {version}\r\n".encode() + fields + b"\r\n"
