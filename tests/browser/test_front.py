@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,7 +11,8 @@ import pytest
 
 from tests.browser.conftest import Theatre
 from tests.browser.screen import PASSWORD, Screen
-from tests.support.nginx import Nginx, program
+from tests.flows.screens import fetch, tracks
+from tests.support.nginx import Nginx, certificate, program
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -41,24 +41,15 @@ performance.getEntriesByType("resource").map((file) => /\\/(v\\d+)\\/\\d+\\.m4s$
 """The renditions of all pictures fetched so far, in order."""
 
 
-@pytest.fixture
-def house(tmp_path: Path, ffmpeg: Path) -> Iterator[tuple[Theatre, Nginx]]:
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Path) -> Iterator[tuple[Theatre, Nginx]]:
     """A film in three rungs whose bits differ as lines do, all of it made, behind nginx."""
-    openssl = shutil.which("openssl")
-    if not program() or openssl is None:
+    if not program():
         pytest.skip(
             "no nginx or openssl on this machine: scripts/test installs nginx, or: apt-get install nginx openssl"
         )
-    certificate, key, film = tmp_path / "certificate.pem", tmp_path / "key.pem", tmp_path / "film.mp4"
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
+    tmp_path = tmp_path_factory.mktemp("house")
+    film = tmp_path / "film.mp4"
     scene = tmp_path / "scene.mp4"
     picture = "testsrc2=size=640x360:rate=24,noise=alls=12:allf=t"
     for words in (
@@ -69,7 +60,7 @@ def house(tmp_path: Path, ffmpeg: Path) -> Iterator[tuple[Theatre, Nginx]]:
     edge = tmp_path / "edge"
     edge.mkdir()
     server = Server(tmp_path / "data", env=SETTINGS)
-    nginx = Nginx(edge, "", tls=(certificate, key))
+    nginx = Nginx(edge, "", tls=certificate(tmp_path))
     try:
         nginx.origin = urlsplit(server.start().url).netloc
         nginx.start()
@@ -93,14 +84,23 @@ def carry(line: CDPSession, bytes_a_second: int) -> None:
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_quality_falls_and_rises_again_with_the_line(house: tuple[Theatre, Nginx], browser: Browser) -> None:
+@pytest.fixture
+def screen(house: tuple[Theatre, Nginx], browser: Browser) -> Iterator[Screen]:
+    """A tab at the film's page, of the owner, that knows only nginx."""
     theatre, nginx = house
     context = browser.new_context(viewport={"width": 1280, "height": 800}, ignore_https_errors=True)
     screen = Screen(context.new_page(), nginx.url)
     screen.sign_in(theatre.owner)
-    line = context.new_cdp_session(screen.page)
+    yield screen
+    screen.assert_sound()
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_quality_falls_and_rises_again_with_the_line(house: tuple[Theatre, Nginx], screen: Screen) -> None:
+    theatre, _ = house
+    line = screen.page.context.new_cdp_session(screen.page)
     line.send("Network.enable")
     screen.open(f"/watch/{theatre.film}")
     screen.until(f"{ASKED}.at(-1) === 'v360'")
@@ -120,5 +120,26 @@ def test_quality_falls_and_rises_again_with_the_line(house: tuple[Theatre, Nginx
     assert screen.video(".videoHeight") == 360
     assert screen.ask("window.waits ?? 0") == 0
     assert set(screen.ask('performance.getEntriesByType("resource").map((file) => file.nextHopProtocol)')) == {"h2"}
-    screen.assert_sound()
-    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_film_that_was_watched_before_plays_to_its_end_while_the_server_behind_is_dead(
+    house: tuple[Theatre, Nginx], screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theatre, nginx = house
+    assert nginx.tls is not None
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(nginx.tls[0]))
+    play = screen.ask(f"fetch('/api/v1/play/{theatre.film}').then((answer) => answer.json())")
+    for track in tracks(nginx.url + play["manifest_url"]).values():
+        for url in (track.init, *track.segments):
+            assert fetch(url).status_code == 200
+    screen.open(f"/watch/{theatre.film}")
+    screen.plays_beyond(1)
+
+    theatre.server.kill()
+    screen.ask(f"{VIDEO}.currentTime = {SECONDS - 15}")
+    screen.until(f"{VIDEO}.ended", within=60)
+    assert screen.video(".error") is None
+    assert screen.ask("window.frameTimes.at(-1)") == pytest.approx(SECONDS, abs=0.1)
+    theatre.server.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,12 +19,13 @@ from tests.flows.people import FAST, Person, assert_problem, eventually, new_mem
 from tests.flows.screens import Track, fetch, tracks
 from tests.flows.test_kill import half_a_request
 from tests.flows.uploads import TUS, add, begin, offset_of, uploaded
-from tests.support.nginx import Nginx, program
+from tests.support.nginx import Nginx, certificate, program
 from tests.support.server import Server
 from tests.transcode.clips import Clip, Sound, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 SMALL = {
@@ -293,6 +296,22 @@ def test_uploads_arrive_as_they_are_sent_and_events_as_they_happen(front: Front)
     events = f"{front.nginx.url}/api/v1/admin/events"
     with requests.get(events, headers=front.owner.headers, stream=True, timeout=10) as stream:
         assert next(stream.iter_lines(chunk_size=1)).startswith(b"event: ")
+
+
+def test_with_its_lines_for_tls_it_speaks_http_2(front: Front, tmp_path: Path) -> None:
+    secure = Nginx(tmp_path, front.nginx.origin, tls=certificate(tmp_path))
+    secure.start()
+    try:
+        context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+        context.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection(("127.0.0.1", secure.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            assert connection.selected_alpn_protocol() == "h2"
+        assert requests.get(f"{secure.url}/healthz", verify=str(tmp_path / "certificate.pem"), timeout=10).ok
+    finally:
+        secure.stop()
 
 
 def test_no_log_has_a_whole_ticket(front: Front) -> None:

@@ -75,7 +75,7 @@ class Nginx:
             "user www-data;": "user root;" if os.geteuid() == 0 else "",
             "/run/nginx.pid": f"{self.folder}/nginx.pid",
             "/var/log/nginx/": f"{self.folder}/",
-            "/var/cache/nginx/": f"{self.folder}/cache-",
+            "/var/lib/nginx/": f"{self.folder}/cache-",
             "/dev/shm/ottserver-": f"{self.folder}/cache-",  # noqa: S108 - the shipped path
             "127.0.0.1:8080": self.origin,
             "listen 80;": "" if self.tls else f"listen 127.0.0.1:{self.port};",
@@ -96,6 +96,23 @@ class Nginx:
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody has signed, and its key."""
+    found, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(found)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=START_SECONDS,
+    )
+    return found, key
+
+
 def program() -> str:
-    """Where nginx is; "" where this machine has none."""
-    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
+    """Where nginx is; "" where this machine lacks it, or openssl."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return found if found and shutil.which("openssl") else ""
