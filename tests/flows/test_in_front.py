@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.flows.people import FAST, Person, assert_problem, eventually, new_member, new_owner
+from tests.flows.people import FAST, PASSWORD, Person, assert_problem, eventually, new_member, new_owner
 from tests.flows.screens import Track, fetch, tracks
 from tests.flows.test_kill import half_a_request
 from tests.flows.uploads import TUS, add, begin, offset_of, uploaded
@@ -46,6 +46,7 @@ SETTINGS = {
     "OTT_PLANS": json.dumps([SMALL]),
     "OTT_HOUSE_PLAN": "small",
     "OTT_BILLING": "off",
+    "OTT_WEB_TRUSTED_PROXIES": "127.0.0.1",
     "OTT_TRANSCODE_LADDER": json.dumps(LADDER),
 }
 
@@ -298,18 +299,28 @@ def test_uploads_arrive_as_they_are_sent_and_events_as_they_happen(front: Front)
         assert next(stream.iter_lines(chunk_size=1)).startswith(b"event: ")
 
 
-def test_with_its_lines_for_tls_it_speaks_http_2(front: Front, tmp_path: Path) -> None:
+def test_with_its_lines_for_tls_it_speaks_http_2_and_cookies_never_travel_without(front: Front, tmp_path: Path) -> None:
     secure = Nginx(tmp_path, front.nginx.origin, tls=certificate(tmp_path))
     secure.start()
+    trusted = str(tmp_path / "certificate.pem")
     try:
-        context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+        context = ssl.create_default_context(cafile=trusted)
         context.set_alpn_protocols(["h2"])
         with (
             socket.create_connection(("127.0.0.1", secure.port), timeout=10) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
         ):
             assert connection.selected_alpn_protocol() == "h2"
-        assert requests.get(f"{secure.url}/healthz", verify=str(tmp_path / "certificate.pem"), timeout=10).ok
+        for url, flagged in ((secure.url, True), (front.nginx.url, False)):
+            answer = requests.post(
+                f"{url}/api/v1/login",
+                json={"email": front.owner.email, "password": PASSWORD},
+                headers={"X-OTT-Web": "1", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"},
+                verify=trusted,
+                timeout=10,
+            )
+            assert answer.status_code == 200, answer.text
+            assert {cookie.secure for cookie in answer.cookies} == {flagged}
     finally:
         secure.stop()
 
