@@ -35,7 +35,7 @@ SMALL = {
     "currency": "INR",
     "quality": "144p",
     "max_height": 144,
-    "screens": 1,
+    "screens": 5,
 }
 LADDER = [
     {"name": "v144", "width": 256, "height": 144, "maxrate": 100_000, "crf": 30},
@@ -90,7 +90,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         owner = replace(new_owner(server), url=nginx.url)
         member = new_member(nginx.url, "basil@example.org")
         front = Front(server, nginx, owner, member, add(owner, uploaded(owner, film.read_bytes()), "Numbers"))
-        owner.until(front.video_id, "complete")
+        owner.until(front.video_id, "playable", "complete")
         yield front
     finally:
         nginx.stop()
@@ -239,6 +239,9 @@ def test_a_film_goes_on_while_the_server_behind_is_dead_but_not_for_a_session_th
     fetch(begun.segments[0])
     gone = tracks(ended["manifest_url"])["144"]
     fetch(gone.init)
+    poor = tracks(front.member.play(front.video_id)["manifest_url"])["144"].init
+    assert fetch(poor).status_code == 200
+    above = poor.replace("/v144/", "/v240/")
     front.owner.ask("DELETE", f"playback/{ended['session_id']}", 204)
     time.sleep(2)  # by then everybody has heard of it
     answer = fetch(gone.init)
@@ -254,7 +257,7 @@ def test_a_film_goes_on_while_the_server_behind_is_dead_but_not_for_a_session_th
         for url in track.segments:
             assert fetch(url).status_code == 200
     assert fetch(gone.segments[0]).status_code in (403, 503)
-    for url in (begun.init, front.nginx.url, begun.segments[0].replace("/media/", "/media/A")):
+    for url in (above, begun.init, front.nginx.url, begun.segments[0].replace("/media/", "/media/A")):
         answer = fetch(url)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "2"
