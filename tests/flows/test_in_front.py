@@ -291,10 +291,11 @@ def test_a_film_goes_on_while_the_server_behind_hangs(front: Front) -> None:
 
 
 def test_uploads_arrive_as_they_are_sent_and_events_as_they_happen(front: Front) -> None:
-    upload = begin(front.owner, 1000)
+    size = 100_000_000  # more than nginx lets pass elsewhere
+    upload = begin(front.owner, size)
     head = {**front.owner.headers, **TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
     outside = replace(front.server, url=front.nginx.url)
-    with half_a_request(outside, "PATCH", f"/api/v1/uploads/{upload}", {**head, "Content-Length": "1000"}) as sender:
+    with half_a_request(outside, "PATCH", f"/api/v1/uploads/{upload}", {**head, "Content-Length": str(size)}) as sender:
         sender.sendall(b"x" * 500)
         eventually(lambda: offset_of(front.owner, upload) == 500 or None)
     events = f"{front.nginx.url}/api/v1/admin/events"
