@@ -57,6 +57,8 @@ async def test_it_serves_and_refuses_what_the_media_route_does(stage: Stage, nod
         assert own.status != 200 or said["body"] == await own.text(), inside
         if said["verdict"] == "serve":
             assert own.status in (200, 404), inside
+            assert (said["ended"], said["asked"]) == ("refuse", [SESSION_ID.replace("-", "")])
+        assert said["other"] == said["verdict"]
     # Kept without the ticket, and only what was there; manifests and what is above the plan are never kept.
     film = stage.film.id
     assert found["kept"] == [f"/kept/{film}/{name}" for name in ("a1/0.m4s", "v720/1.m4s", "v720/init.mp4")]
