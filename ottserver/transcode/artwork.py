@@ -12,6 +12,7 @@ from ottserver.transcode.decode import deinterlaced_picture
 from ottserver.transcode.jpeg import jpeg, planes
 from ottserver.transcode.ladder import display_size
 from ottserver.transcode.picture import Converter
+from ottserver.transcode.tiling import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 POSTER_WIDTH, BACKDROP_WIDTH = 640, 1280
-PICTURES = 10
-"""As many are chosen, where the film has so many that differ."""
 _QUANTISER = 4
 _BLACK = 24
 _MOST_BARS = 0.45

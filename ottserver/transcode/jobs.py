@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ottserver.transcode.tiling import Redrawing
+
 Lane = Literal["urgent", "background"]
 """`urgent`: a player waits for it; `background`: made ahead of time."""
 
@@ -70,6 +72,14 @@ def errand_job(errand: Literal["glance", "storyboard", "subtitles"], plan_json: 
     errand's `result`.
     """
     return Job(errand, {"plan": plan_json, "path": path})
+
+
+def redraw_job(
+    plan_json: str, init: str, segments: list[tuple[int, int, str]], how: Redrawing, *, artwork: bool
+) -> Job:
+    """Draw the storyboard from segments: tile, index, path; items as of `errand_job`."""
+    size = {"width": how.width, "height": how.height}
+    return Job("storyboard", {"plan": plan_json, "init": init, "segments": segments, "artwork": artwork, **size})
 
 
 def check_job(plan_json: str, init: str, segments: list[tuple[int, str, int]]) -> Job:

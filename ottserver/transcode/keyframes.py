@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 
 from ottserver.backends.ffmpeg.sourcefile import open_source, packets
-from ottserver.transcode.decode import numbered_frames
 from ottserver.transcode.plan import grid_of
 
 if TYPE_CHECKING:
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
 
 _BACK_OFF_SECONDS = (0.0, 0.7, 2.0, 5.0, 12.0, 30.0, 90.0)
 # MPEG-TS and PS have no index: a seek lands anywhere, and the next key frame may be after the place.
-_WHOLE_PIXELS = 1 << 31
-# A film of no more pixels than this (a thousand pictures of 1080p) is decoded through where key frames are rarer than
-# tiles: in some seconds every tile shows its own place.
 
 
 class _Unseekable(Exception):
@@ -47,9 +42,6 @@ def shown_at(path: Path, plan: EncodingPlan, frames: Sequence[int], *, seconds: 
     Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
     """
     video, until = plan.report.video, time.monotonic() + seconds
-    if video.frames * video.width * video.height <= _WHOLE_PIXELS and not _keyed(video.keys, frames):
-        yield from _decoded(path, plan, frames, until)
-        return
     grid, time_base = grid_of(plan), Fraction(video.time_base)
     targets = [grid.ticks_of(frame, video.origin, time_base) for frame in frames]
     try:
@@ -58,29 +50,10 @@ def shown_at(path: Path, plan: EncodingPlan, frames: Sequence[int], *, seconds: 
         yield from _passed(path, plan, targets, until)
 
 
-def _keyed(keys: Sequence[int], frames: Sequence[int]) -> bool:
-    """Whether every place has a key frame of its own, at it or behind the place before it."""
-    return bool(keys) and len({bisect_right(keys, frame) for frame in frames}) == len(frames)
-
-
 def coarse_to_fine(count: int) -> list[int]:
     """The numbers below `count`, each once: every 64th, then those half way between, and so on."""
     order = [number for step in (64, 32, 16, 8, 4, 2, 1) for number in range(0, count, step)]
     return list(dict.fromkeys(order))
-
-
-def _decoded(path: Path, plan: EncodingPlan, frames: Sequence[int], until: float) -> Iterator[Shown]:
-    place, last = 0, None
-    for number, frame in numbered_frames(path, plan.report.video, grid_of(plan), 0, 1):
-        while last is not None and place < len(frames) and number > frames[place]:
-            yield place, last[0], last[1]
-            place += 1
-        last = number, frame
-        if place == len(frames) or time.monotonic() > until:
-            return
-    for rest in range(place, len(frames)):
-        if last is not None:
-            yield rest, last[0], last[1]
 
 
 def _sought(path: Path, plan: EncodingPlan, targets: list[int], until: float) -> Iterator[Shown]:

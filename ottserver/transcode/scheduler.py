@@ -225,6 +225,8 @@ class Scheduler:
                 await self._errand(title, title.errands.pop(0))
             elif (work := title.map.claim()) is not None:
                 await self._segments(title, work)
+            elif title.last_errands and title.map.complete:
+                await self._errand(title, title.last_errands.pop(0))
             else:
                 return await self._rest(title)
         except NotFound:

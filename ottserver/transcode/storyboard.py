@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, replace
 from fractions import Fraction
-from math import sqrt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 
-from ottserver.media import Artwork, Storyboard
+from ottserver.media import Artwork
 from ottserver.transcode.artwork import Contest
-from ottserver.transcode.errands import glanced
 from ottserver.transcode.jpeg import jpeg, planes
 from ottserver.transcode.keyframes import shown_at
-from ottserver.transcode.ladder import display_size
 from ottserver.transcode.picture import Converter
 from ottserver.transcode.plan import grid_of
+from ottserver.transcode.tiling import frames_of, layout, long, rough_layout, sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from ottserver.media import Storyboard, VideoStream
     from ottserver.transcode.jpeg import Planes
+    from ottserver.transcode.keyframes import Shown
     from ottserver.transcode.models import EncodingPlan
 
     Made = Iterator[tuple[dict[str, Any], bytes]]
 
-_INTERVALS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60, 120, 300, 600, 1800)
-_MOST_TILES = 500
-_GLANCE_TILES = 64
-_SIDE = 8
-# Tiles along each side of a sheet.
-_TILE_PIXELS = 256 * 144
-_MOST_WIDTH, _MOST_HEIGHT = 320, 256
 _QUANTISER = 5
 _CANDIDATES = 60
 _SECONDS = 60.0
@@ -44,62 +39,84 @@ class NothingShown(Exception):
     """No picture of the film could be decoded."""
 
 
-def layout(plan: EncodingPlan, most: int = _MOST_TILES) -> Storyboard:
-    """How many tiles a film gets, and of which size."""
-    grid = grid_of(plan)
-    seconds = grid.frames / grid.rate
-    interval = next((step for step in _INTERVALS if seconds <= step * most), _INTERVALS[-1])
-    tiles = max(1, -(-seconds // interval))
-    width, height = display_size(plan.report.video)
-    shrunk: float = min(
-        1.0, sqrt(_TILE_PIXELS / (width * height)), float(_MOST_WIDTH / width), float(_MOST_HEIGHT / height)
-    )
-    columns = min(_SIDE, tiles)
-    return Storyboard(
-        interval=float(interval),
-        tiles=tiles,
-        columns=columns,
-        rows=min(_SIDE, -(-tiles // columns)),
-        tile_width=max(2, 2 * round(float(width) * shrunk / 2)),
-        tile_height=max(2, 2 * round(float(height) * shrunk / 2)),
-        bandwidth=0,
-    )
-
-
 def glance(path: Path, plan: EncodingPlan) -> Made:
-    """A sheet or two for the whole of a long film, named "glance/0.jpg" on, with its artwork; as `storyboard`."""
-    yield from _drawn(path, plan, replace(layout(plan, _GLANCE_TILES), folder="glance"), artwork=True)
+    """A sheet or two for the whole film, named "glance/0.jpg" on, with its artwork; as `storyboard`."""
+    board = replace(rough_layout(plan), folder="glance")
+    shown = shown_at(path, plan, frames_of(plan, board), seconds=_SECONDS)
+    yield from _drawn(plan, board, shown, plan.report.video, artwork=True)
 
 
 def storyboard(path: Path, plan: EncodingPlan) -> Made:
     """Sheets named "storyboard/0.jpg" on, pictures such as "poster-0.jpg", and what there is as the result.
 
-    The artwork of a long film comes with its glance. Raises `NothingShown`.
+    The artwork comes with the glance where the film gets one. Raises `NothingShown`.
     """
-    yield from _drawn(path, plan, layout(plan), artwork=not glanced(plan))
+    board = layout(plan)
+    shown = shown_at(path, plan, frames_of(plan, board), seconds=_SECONDS)
+    yield from _drawn(plan, board, shown, plan.report.video, artwork=not (long(plan) or sparse(plan)))
 
 
-def _drawn(path: Path, plan: EncodingPlan, board: Storyboard, *, artwork: bool) -> Made:
-    grid, contest = grid_of(plan), Contest(plan.report.video)
-    converter = Converter(plan.report.video, board.tile_width, board.tile_height, 1)
+def redrawn(plan: EncodingPlan, job: Mapping[str, Any]) -> Made:
+    """The same from segments that were made of the film, each of which begins with a picture of its own.
+
+    Of the job, `init` is the path of their init segment, `segments` has tile, index and path of each, `width` and
+    `height` are those of their pictures, and `artwork` says whether there shall be any.
+    """
+    init = Path(job["init"]).read_bytes()
+    video = replace(
+        plan.report.video,
+        width=job["width"],
+        height=job["height"],
+        sample_aspect="1/1",
+        rotation=0,
+        interlaced=False,
+        color_primaries="bt709",
+        color_transfer="bt709",
+        color_space="bt709",
+        color_range="tv",
+    )
+    yield from _drawn(plan, layout(plan), _firsts(init, job["segments"]), video, artwork=job["artwork"])
+
+
+def _firsts(init: bytes, segments: Iterable[tuple[int, int, str]]) -> Iterator[Shown]:
+    last = -1
+    for tile, index, path in segments:
+        yield tile, index, None if index == last else _first(init, path)
+        last = index
+
+
+def _first(init: bytes, path: str) -> av.VideoFrame | None:
+    try:
+        with av.open(io.BytesIO(init + Path(path).read_bytes()), "r", format="mp4") as container:
+            stream = container.streams.video[0]
+            stream.codec_context.skip_frame = "NONKEY"
+            return next(container.decode(stream), None)
+    except av.error.FFmpegError:
+        return None
+
+
+def _drawn(plan: EncodingPlan, board: Storyboard, shown: Iterable[Shown], video: VideoStream, *, artwork: bool) -> Made:
+    """What there is of pictures of `video`, which come as they are shown."""
+    grid, contest = grid_of(plan), Contest(video)
+    converter = Converter(video, board.tile_width, board.tile_height, 1)
     length = grid.frames / grid.rate
-    frames = [int(Fraction(board.interval) * tile * grid.rate) for tile in range(board.tiles)]
     wanted = {round(number * (board.tiles - 1) / (_CANDIDATES - 1)) for number in range(_CANDIDATES)}
     tiles: dict[int, Planes] = {}
-    shown: dict[int, int] = {}
-    for place, stamp, frame in shown_at(path, plan, frames, seconds=_SECONDS):
-        shown[place] = stamp
+    places: dict[int, int] = {}
+    for place, stamp, frame in shown:
+        if frame is not None or stamp in tiles:
+            places[place] = stamp
         if frame is None:
             continue
         if artwork and place in wanted:
             contest.add(float(place * Fraction(board.interval) / length), frame)
         if stamp not in tiles:
             tiles[stamp] = planes(converter.convert(frame))
-    if not shown:
+    if not places:
         message = "no picture of the film can be decoded"
         raise NothingShown(message)
     peak = 0
-    for number, sheet in enumerate(_sheets(board, [tiles[stamp] for stamp in _held(shown, board.tiles)])):
+    for number, sheet in enumerate(_sheets(board, [tiles[stamp] for stamp in _held(places, board.tiles)])):
         peak = max(peak, len(sheet))
         yield {"extra": f"{board.folder}/{number}.jpg"}, sheet
     bits = 8 * peak / (board.interval * min(board.tiles, board.columns * board.rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from ottserver.backends.blobs import BlobMissing, BlobsFull
@@ -13,9 +13,10 @@ from ottserver.transcode import jobs
 from ottserver.transcode.boxes import whole
 from ottserver.transcode.pool import JobFailed
 from ottserver.transcode.spill import Spill
+from ottserver.transcode.tiling import PICTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.blobs.space import Room, Space
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ottserver.transcode.jobs import Item, Lane
     from ottserver.transcode.pool import Pool
     from ottserver.transcode.segmentmap import Work
+    from ottserver.transcode.tiling import Redrawing
     from ottserver.transcode.title import Title
 
 _log = logging.getLogger(__name__)
@@ -209,8 +211,11 @@ class Studio:
     async def errand(self, title: Title, errand: Errand) -> dict[str, Any]:
         """Do an errand and publish what it makes; its result. Raises `JobFailed`."""
         try:
-            async with self._blobs.local(title.source_key) as path:
-                items = await self._pool.run("background", jobs.errand_job(errand, title.plan, str(path)))
+            if errand == "storyboard" and title.redrawing is not None:
+                items = await self._redraw(title, title.redrawing)
+            else:
+                async with self._blobs.local(title.source_key) as path:
+                    items = await self._pool.run("background", jobs.errand_job(errand, title.plan, str(path)))
         except BlobMissing:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
@@ -225,6 +230,20 @@ class Studio:
                 if title.removed():
                     await self._blobs.delete(key)
         return result
+
+    async def _redraw(self, title: Title, how: Redrawing) -> Sequence[Item]:
+        """The storyboard from segments; where there is none, a tile shows what the one before it does."""
+        artwork = title.extras.artwork
+        poor = how.large and (artwork is None or len(artwork.seconds) < PICTURES)
+        async with AsyncExitStack() as stack:
+            init = await stack.enter_async_context(self._blobs.local(init_key(title.id, how.rendition)))
+            found: list[tuple[int, int, str]] = []
+            for tile, index in enumerate(how.segments):
+                with suppress(BlobMissing):
+                    segment = self._blobs.local(segment_key(title.id, how.rendition, index))
+                    found.append((tile, index, str(await stack.enter_async_context(segment))))
+            job = jobs.redraw_job(title.plan, str(init), found, how, artwork=poor)
+            return await self._pool.run("background", job)
 
     async def stored_extra(self, presentation_id: str, name: str) -> bytes:
         """The bytes of an extra; none when it is missing."""

@@ -7,10 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.transcode import store
-from ottserver.transcode.errands import due
+from ottserver.transcode.errands import due, due_at_last
 from ottserver.transcode.outlook import Speed, units_of
 from ottserver.transcode.plan import extras_of, leads
 from ottserver.transcode.segmentmap import SegmentMap
+from ottserver.transcode.tiling import redrawing
 
 if TYPE_CHECKING:
     from ottserver.media import Presentation
@@ -54,6 +55,10 @@ class Title:
         self.extras = extras_of(row.extras)
         self.errands = due(plan, self.extras)
         """What is to be made beside the segments."""
+        self.last_errands = due_at_last(plan, self.extras)
+        """What is to be made of the segments when they are all there."""
+        self.redrawing = redrawing(presentation, plan) if self.last_errands else None
+        """How its storyboard is drawn then."""
         self.map = SegmentMap(presentation, leads(plan))
         self.damage: dict[str, dict[int, str]] = store.damage_of(row)
         """Segments that could not be made, by rendition and index, with reasons."""

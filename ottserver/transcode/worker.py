@@ -20,7 +20,7 @@ from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.slicing import copied_segment, copy_init
 from ottserver.transcode.soundslice import copied_sound, sound_init
-from ottserver.transcode.storyboard import glance, storyboard
+from ottserver.transcode.storyboard import glance, redrawn, storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.verify import verified
 from ottserver.transcode.video import video_init, video_segments
@@ -100,7 +100,10 @@ def _glance(task: Task) -> Made:
 
 
 def _storyboard(task: Task) -> Made:
-    yield from storyboard(task.path, task.plan)
+    if "segments" in task.job:
+        yield from redrawn(task.plan, task.job)
+    else:
+        yield from storyboard(task.path, task.plan)
 
 
 def _subtitles(task: Task) -> Made:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tusclient.client import TusClient
 
-from ottserver.ids import new_id
 from ottserver.ingest.handlers import BLOCK
 from tests.support.house import FILM, House, eventually, house
 
@@ -198,7 +197,7 @@ async def test_more_bytes_than_were_announced_are_refused_whole(client: Client, 
     assert await offset(client, where) == 5
 
 
-@pytest.mark.parametrize("name", [new_id(), "x", "..%2f..%2fetc%2fpasswd", "%00", "%ff"])
+@pytest.mark.parametrize("name", ["0197a3f0-0000-7000-8000-000000000000", "x", "..%2f..%2fetc%2fpasswd", "%00", "%ff"])
 async def test_unknown_upload_is_404(client: Client, name: str) -> None:
     for method in ("HEAD", "PATCH", "DELETE"):
         answer = await client.request(method, f"{PATH}/{name}", headers={**TUS, **BYTES, "Upload-Offset": "0"})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ import av
 import numpy as np
 import pytest
 
-from ottserver.events import ExtrasReady
+from ottserver.events import ExtrasReady, PresentationComplete
 from ottserver.ingest.probe import probe
 from ottserver.transcode import keyframes
 from ottserver.transcode.keyframes import coarse_to_fine
-from ottserver.transcode.storyboard import NothingShown, glance, layout, storyboard
+from ottserver.transcode.storyboard import NothingShown, glance, storyboard
+from ottserver.transcode.tiling import layout
 from tests.transcode.clips import BITS, Clip, number_on, turn, write
 from tests.transcode.stitching import plan_of
 from tests.transcode.test_service import planned
@@ -52,19 +53,25 @@ class Drawn:
 
     def tiles(self) -> list[np.ndarray]:
         """Every tile in its order."""
-        width, height = self.board["tile_width"], self.board["tile_height"]
-        columns, rows = self.board["columns"], self.board["rows"]
-        found = []
-        for sheet in range(-(-self.board["tiles"] // (columns * rows))):
-            picture = decoded(self.files[f"{self.board['folder']}/{sheet}.jpg"])
-            assert picture.shape == (height * rows, width * columns, 3)
-            found += [
-                picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
-                for row in range(rows)
-                for column in range(columns)
-            ]
-        assert f"{self.board['folder']}/{len(found) // (columns * rows)}.jpg" not in self.files
-        return found[: self.board["tiles"]]
+        size = self.board["columns"] * self.board["rows"]
+        sheets = [self.files[f"{self.board['folder']}/{sheet}.jpg"] for sheet in range(-(-self.board["tiles"] // size))]
+        assert f"{self.board['folder']}/{len(sheets)}.jpg" not in self.files
+        return tiles_of(self.board, *sheets)
+
+
+def tiles_of(board: dict[str, Any], *sheets: bytes) -> list[np.ndarray]:
+    """Every tile of a storyboard's sheets in its order."""
+    width, height, columns, rows = (board[name] for name in ("tile_width", "tile_height", "columns", "rows"))
+    found = []
+    for sheet in sheets:
+        picture = decoded(sheet)
+        assert picture.shape == (height * rows, width * columns, 3)
+        found += [
+            picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            for row in range(rows)
+            for column in range(columns)
+        ]
+    return found[: board["tiles"]]
 
 
 def number_in(tile: np.ndarray) -> int:
@@ -75,12 +82,6 @@ def number_in(tile: np.ndarray) -> int:
     return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
-@pytest.fixture
-def by_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let short clips be treated as films are: by their key frames alone."""
-    monkeypatch.setattr(keyframes, "_WHOLE_PIXELS", 0)
-
-
 @pytest.fixture(scope="module")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten minutes and twenty seconds, one picture a second."""
@@ -89,7 +90,6 @@ def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(clip, tmp_path_factory.mktemp("long"))
 
 
-@pytest.mark.usefixtures("by_keys")
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.avi", "film.mov"])
 def test_every_tile_shows_its_own_place_in_the_film(tmp_path: Path, name: str) -> None:
     options = KEYS if not name.endswith("avi") else (("preset", "ultrafast"), ("bf", "0"), ("g", "50"))
@@ -98,7 +98,6 @@ def test_every_tile_shows_its_own_place_in_the_film(tmp_path: Path, name: str) -
     assert [number_in(tile) for tile in drawn.tiles()] == list(range(0, 525, 50))
 
 
-@pytest.mark.usefixtures("by_keys")
 @pytest.mark.parametrize("name", ["late.mp4", "late.ts", "late.mkv"])
 def test_between_rare_key_frames_the_last_one_is_shown(tmp_path: Path, name: str) -> None:
     options = (("preset", "ultrafast"), ("bf", "2"), ("g", "130"), ("sc_threshold", "0"))
@@ -106,9 +105,29 @@ def test_between_rare_key_frames_the_last_one_is_shown(tmp_path: Path, name: str
     assert [number_in(tile) for tile in drawn.tiles()] == [0, 0, 0, 130, 130, 130, 260]
 
 
-def test_short_film_shows_every_place_however_rare_its_key_frames_are(tmp_path: Path) -> None:
-    drawn = Drawn(write(Clip("film.mp4", seconds=7, options=(("preset", "ultrafast"), ("g", "999"))), tmp_path))
-    assert [number_in(tile) for tile in drawn.tiles()] == [0, 50, 100, 150]
+async def test_film_with_rare_key_frames_shows_those_first_and_then_every_place(tmp_path: Path, room: Room) -> None:
+    options = (("preset", "ultrafast"), ("g", "110"), ("sc_threshold", "0"))
+    await asyncio.to_thread(room.take, write(Clip("film.mp4", seconds=7, options=options), tmp_path))
+    async with room.open(fill=False) as opened:
+        presentation = await planned(room, opened)
+    # As if the server had gone down in between.
+    async with room.open(fill=True) as opened:
+        first, second = await opened.fact(ExtrasReady), await opened.fact(ExtrasReady, 2)
+        assert isinstance(first, ExtrasReady)
+        assert isinstance(second, ExtrasReady)
+        shown = []
+        for extras in (first.extras, second.extras):
+            board = extras.board
+            assert board is not None
+            give = opened.service.extra
+            sheet = await give(presentation.id, f"{board.folder}/0.jpg")
+            shown.append([number_in(tile) for tile in tiles_of(asdict(board), sheet)])
+        assert shown == [[0, 0, 0, 110], [0, 50, 100, 150]]
+        assert second.extras.artwork is not None
+        assert first.extras.artwork is not None
+        # A film that shows itself little by its key frames gets more pictures to choose from, too.
+        assert len(first.extras.artwork.seconds) < len(second.extras.artwork.seconds)
+        await opened.fact(PresentationComplete)
 
 
 def test_film_that_cannot_be_sought_in_is_read_through(tmp_path: Path) -> None:
@@ -189,7 +208,6 @@ def test_pictures_of_high_dynamic_range_are_shown_in_the_standard_one(tmp_path: 
     assert Drawn(path).tiles()[0].mean() == pytest.approx(0.9 * 255, abs=5)
 
 
-@pytest.mark.usefixtures("by_keys")
 def test_damaged_place_holds_the_picture_before(tmp_path: Path) -> None:
     source = write(Clip("film.mkv", seconds=13, options=KEYS), tmp_path)
     with av.open(str(source)) as container:
@@ -202,7 +220,6 @@ def test_damaged_place_holds_the_picture_before(tmp_path: Path) -> None:
     assert [number_in(tile) for tile in Drawn(source).tiles()] == [0, 50, 100, 100, 200, 250, 300]
 
 
-@pytest.mark.usefixtures("by_keys")
 def test_film_without_a_single_picture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(Clip("film.mp4", seconds=3, options=KEYS), tmp_path)
     monkeypatch.setattr(keyframes, "_picture", lambda stream, packet: None)  # noqa: ARG005 - the function's signature
@@ -222,7 +239,6 @@ def test_number_of_tiles_is_bounded_for_any_length(
     assert (board.interval, board.tiles, board.sheets) == (interval, tiles, sheets)
 
 
-@pytest.mark.usefixtures("by_keys")
 def test_long_film_has_a_rough_sheet_with_its_artwork_before_the_fine_ones(long_film: Path) -> None:
     rough, fine = Drawn(long_film, glance), Drawn(long_film)
     assert (rough.board["folder"], rough.board["interval"], rough.board["tiles"]) == ("glance", 10.0, 62)
