@@ -245,7 +245,11 @@ async def serving(rooms: Rooms) -> AsyncIterator[str]:
         secure_cookies=settings.public_url.startswith("https:"),
         proxies=wiring.proxies(settings),
     )
-    runner = make_runner(application, instant=instant_media(rooms.delivery, rooms.metrics, settings.origins))
+    runner = make_runner(
+        application,
+        instant=instant_media(rooms.delivery, rooms.metrics, settings.origins),
+        bounds=wiring.bounds(settings),
+    )
     await runner.setup()
     try:
         async with rooms.keeper.running():

@@ -175,6 +175,12 @@ class WebSettings(_Section):
     trusted_proxies: Networks
     forwarded_header: Literal["x-forwarded-for", "forwarded"]
     people_per_address: Annotated[int, Field(ge=1, le=100_000)]
+    connections: Annotated[int, Field(ge=16, le=1_000_000)]
+    connections_per_address: Annotated[int, Field(ge=8, le=1_000_000)]
+    keep_alive_seconds: Seconds
+    head_seconds: Seconds
+    patience_seconds: Seconds
+    slowest_bytes_per_second: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Settings(BaseSettings):

@@ -20,6 +20,7 @@ from ottserver.transcode import store as presentations
 from ottserver.transcode.models import EncoderSettings, LadderStep
 from ottserver.transcode.plan import PRESENTATION, extras_of
 from ottserver.transcode.sidecars import Words
+from ottserver.web.bounds import Bounds
 from ottserver.web.clients import Proxies
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def encoder_settings(settings: Settings) -> EncoderSettings:
 def proxies(settings: Settings) -> Proxies:
     """Whom the web believes about clients."""
     return Proxies(settings.web.trusted_proxies, settings.web.forwarded_header)
+
+
+def bounds(settings: Settings) -> Bounds:
+    """What connections may take."""
+    given = settings.web
+    return Bounds(
+        connections=given.connections,
+        connections_per_address=given.connections_per_address,
+        keep_alive_seconds=given.keep_alive_seconds,
+        head_seconds=given.head_seconds,
+        patience_seconds=given.patience_seconds,
+        slowest_bytes_per_second=given.slowest_bytes_per_second,
+    )
 
 
 class SourceStates:

@@ -22,13 +22,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiohttp import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
 
 from ottserver.ids import new_id
 from ottserver.web.heads import COMMON_HEADERS, REQUEST_ID, SERVER, redacted, request_id
+from ottserver.web.patient import BoundedConnection
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from ottserver.web.bounds import Door
 
 log = logging.getLogger("ottserver.web.server")
 
@@ -150,14 +152,14 @@ class _Clock:
 _CLOCK = _Clock()
 
 
-class InstantConnection(RequestHandler):
+class InstantConnection(BoundedConnection):
     """aiohttp's side of one connection, with the way around its parser."""
 
     __slots__ = ("_answers", "_between", "_block", "_fields")
 
-    def __init__(self, manager: web.Server, answers: InstantAnswers | None, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own arguments
+    def __init__(self, manager: web.Server, door: Door, answers: InstantAnswers | None, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's own arguments
         """Ask `answers` first; with none, everything goes to aiohttp."""
-        super().__init__(manager, loop=asyncio.get_running_loop(), **settings)
+        super().__init__(manager, door, **settings)
         self._answers = answers
         self._between = True
         """Whether aiohttp's parser stands between two requests."""

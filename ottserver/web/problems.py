@@ -40,7 +40,8 @@ NAME_LIMIT = 100
 NOTHING = "There is nothing at this address."
 EXPLAINED = {
     404: NOTHING,
-    408: "The request's body did not arrive in time.",
+    408: "The request did not arrive in time.",
+    431: "The request's head is larger than this server accepts.",
     417: "The only expectation that is met is 100-continue.",
     405: "This address does not answer that method.",
     413: "The request's body is larger than this address accepts.",

@@ -13,6 +13,7 @@ from ottserver.errors import Busy, Malformed, OttError
 from ottserver.ids import new_id
 from ottserver.web import heads, problems
 from ottserver.web.adapt import RATE_LIMIT_FIELDS, SECURE_COOKIES, adapt
+from ottserver.web.bounds import Bounds, Door
 from ottserver.web.clients import PROXIES, Proxies
 from ottserver.web.heads import COMMON_HEADERS, redacted
 from ottserver.web.instant import InstantConnection
@@ -34,7 +35,6 @@ ANSWERING = web.RequestKey("answering", bool)
 CONNECTION_LIMITS: dict[str, Any] = {
     "access_log": None,
     "auto_decompress": False,
-    "keepalive_timeout": 75.0,
     "lingering_time": 5.0,
     "max_field_size": 8190,
     "max_headers": 100,
@@ -138,14 +138,16 @@ def _unreadable(error: HttpProcessingError) -> str:
 
 
 class _Server(web.Server):
+    door: Door
     answers: InstantAnswers | None = None
 
     def __call__(self) -> InstantConnection:
         """The protocol of a new connection."""
-        return _Connection(self, self.answers, **CONNECTION_LIMITS)
+        return _Connection(self, self.door, self.answers, **CONNECTION_LIMITS)
 
 
 class _Runner(web.AppRunner):
+    bounds: Bounds
     answers: InstantAnswers | None = None
 
     async def _make_server(self) -> web.Server:
@@ -158,20 +160,26 @@ class _Runner(web.AppRunner):
                 return problems.from_http(error)
 
         server = _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
+        server.door = Door(self.bounds, self.app[PROXIES])
         server.answers = self.answers
         return server
 
 
 def make_runner(
-    application: web.Application, *, instant: InstantAnswers | None = None, shutdown_seconds: float = 10.0
+    application: web.Application,
+    *,
+    instant: InstantAnswers | None = None,
+    bounds: Bounds | None = None,
+    shutdown_seconds: float = 10.0,
 ) -> web.AppRunner:
     """What serves `application` on the sites that are added to it; what `instant` answers does not reach it.
 
-    A client that vanishes cancels its handler; a connection that brings no whole request within the keep-alive time is
-    closed; at the end, requests in hand get `shutdown_seconds` to finish. Signals are not touched.
+    A client that vanishes cancels its handler; connections are held to `bounds`; at the end, requests in hand get
+    `shutdown_seconds` to finish. Signals are not touched.
     """
     # aiohttp waits twice: for a request to finish, and again after it has broken off the reading of its body.
     runner = _Runner(application, handle_signals=False, access_log=None, shutdown_timeout=shutdown_seconds / 2)
+    runner.bounds = bounds or Bounds()
     runner.answers = instant
     return runner
 

@@ -22,6 +22,7 @@ from ottserver.web.server import build_application, make_runner
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ottserver.web.bounds import Bounds
     from ottserver.web.clients import Proxies
     from ottserver.web.routing import Routes
 
@@ -107,6 +108,7 @@ class Serve(Protocol):
         limits: bool = False,
         secure: bool = False,
         proxies: Proxies | None = None,
+        bounds: Bounds | None = None,
     ) -> Site:
         """The running server."""
         ...
@@ -123,12 +125,13 @@ async def serve() -> AsyncIterator[Serve]:
             limits: bool = False,
             secure: bool = False,
             proxies: Proxies | None = None,
+            bounds: Bounds | None = None,
         ) -> Site:
             guard = Guard(TwoPeople(), public_url)
             application = build_application(
                 routes, guard, RateLimits(on=limits), secure_cookies=secure, proxies=proxies
             )
-            runner = make_runner(application, shutdown_seconds=2)
+            runner = make_runner(application, bounds=bounds, shutdown_seconds=2)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
