@@ -18,13 +18,16 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from ottserver import __version__, datafolder, wiring
-from ottserver.accounts import handlers as accounts_http
+from ottserver.accounts import admin as accounts_admin, handlers as accounts_http
 from ottserver.accounts.service import AccountService
 from ottserver.backends.blobs import Blobs, open_blobs
 from ottserver.backends.blobs.space import Space
 from ottserver.backends.bus import Bus, open_bus
 from ottserver.backends.cache import Cache, open_cache
 from ottserver.backends.database import Database, open_database
+from ottserver.backends.outage.breaker import BackendMetrics
+from ottserver.backends.outage.cache import GuardedCache
+from ottserver.backends.outage.database import GuardedDatabase
 from ottserver.billing import handlers as billing_http
 from ottserver.billing.service import BillingService
 from ottserver.catalog import admin as catalog_admin, handlers as catalog_http, subtitles as catalog_subtitles
@@ -38,7 +41,16 @@ from ottserver.delivery.service import Delivery
 from ottserver.delivery.tickets import Tickets
 from ottserver.delivery.verdicts import Gate
 from ottserver.errors import SettingsError
-from ottserver.events import AccountDeleted, SourceReady, SourceRemoved, SubtitlesChanged, VideoRemoved
+from ottserver.events import (
+    AccountDeleted,
+    AccountDisabled,
+    DevicesSignedOut,
+    SourceReady,
+    SourceRemoved,
+    SubscriptionChanged,
+    SubtitlesChanged,
+    VideoRemoved,
+)
 from ottserver.ingest import handlers as ingest_http
 from ottserver.ingest.importer import Importer
 from ottserver.ingest.prober import probe_source
@@ -47,7 +59,9 @@ from ottserver.live import LiveFeed
 from ottserver.ops import handlers as ops_http
 from ottserver.ops.service import Checkable, OpsService
 from ottserver.playback import handlers as playback_http
+from ottserver.playback.afloat import Afloat
 from ottserver.playback.keeper import Keeper
+from ottserver.playback.metrics import PlaybackMetrics
 from ottserver.playback.screens import Screens
 from ottserver.playback.service import PlaybackService
 from ottserver.settings import ROOT
@@ -99,10 +113,14 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
     await asyncio.to_thread(datafolder.prepare, settings.data)
     secret = await asyncio.to_thread(datafolder.load_secret, settings.data, settings.secret)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.effective_database_url))
+        registry = CollectorRegistry()
+        backends = BackendMetrics(registry)
+        database = GuardedDatabase(
+            await stack.enter_async_context(open_database(settings.effective_database_url)), backends
+        )
         blobs = await stack.enter_async_context(open_blobs(settings.effective_blobs_url, settings.data / "scratch"))
-        cache = await stack.enter_async_context(open_cache(settings.cache_url))
-        rooms = _build(settings, secret, database, blobs, cache)
+        cache = GuardedCache(await stack.enter_async_context(open_cache(settings.cache_url)), backends)
+        rooms = _build(settings, secret, database, blobs, cache, registry)
         stack.push_async_callback(rooms.accounts.close)
         stack.push_async_callback(rooms.playback.close)
         stack.push_async_callback(rooms.delivery.close)
@@ -110,9 +128,10 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         yield rooms
 
 
-def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, cache: Cache) -> Rooms:
+def _build(
+    settings: Settings, secret: bytes, database: Database, blobs: Blobs, cache: Cache, registry: CollectorRegistry
+) -> Rooms:
     bus = open_bus(settings.bus_url, database)
-    registry = CollectorRegistry()
     live = LiveFeed()
     space = Space(blobs, settings.data, reserve_bytes=settings.storage.reserve_bytes)
     billing = BillingService(
@@ -132,8 +151,7 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live, blobs=blobs
     )
     metrics = DeliveryMetrics(registry)
-    ticket_seconds = wiring.ticket_seconds(settings)
-    tickets = Tickets(secret, lifetime_seconds=ticket_seconds)
+    tickets = Tickets(secret, lifetime_seconds=wiring.ticket_seconds(settings))
     delivery = Delivery(
         tickets=tickets,
         segments=transcode,
@@ -141,7 +159,16 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         metrics=metrics,
         cache_bytes=settings.delivery.cache_bytes,
     )
+    limits = RateLimits(on=settings.rate_limits, people=settings.web.people_per_address, storage_url=settings.cache_url)
+    accounts = AccountService(
+        database,
+        cache,
+        wiring.account_settings(settings, secret),
+        exporters={"subscriptions": billing.export},
+        windows=limits,
+    )
     screens = Screens(cache, settings.playback.lease_seconds)
+    afloat = Afloat(PlaybackMetrics(registry))
     playback = PlaybackService(
         database,
         screens,
@@ -149,22 +176,17 @@ def _build(settings: Settings, secret: bytes, database: Database, blobs: Blobs, 
         catalog=wiring.PlayableVideos(catalog),
         presentations=transcode,
         tickets=tickets,
+        afloat=afloat,
     )
+    accounts.export_too("playback", playback.export)
     keeper = Keeper(
         database,
         screens,
         tickets=tickets,
         activity=delivery,
+        standings=wiring.Standings(accounts, billing),
+        afloat=afloat,
         every_seconds=settings.playback.heartbeat_seconds,
-        ticket_seconds=ticket_seconds,
-    )
-    limits = RateLimits(on=settings.rate_limits, people=settings.web.people_per_address, storage_url=settings.cache_url)
-    accounts = AccountService(
-        database,
-        cache,
-        wiring.account_settings(settings, secret),
-        exporters={"subscriptions": billing.export, "playback": playback.export},
-        windows=limits,
     )
     rooms = Rooms(
         settings=settings,
@@ -201,6 +223,10 @@ def _subscribe(rooms: Rooms) -> None:
     rooms.bus.subscribe("transcode", SubtitlesChanged, rooms.transcode.on_subtitles_changed)
     subscribe_catalog(rooms.bus, rooms.catalog)
     rooms.bus.subscribe("billing", AccountDeleted, rooms.billing.erase)
+    rooms.bus.subscribe("billing", SubscriptionChanged, rooms.billing.changed)
+    rooms.bus.subscribe("playback", SubscriptionChanged, rooms.keeper.subscription_changed)
+    rooms.bus.subscribe("playback", AccountDisabled, rooms.keeper.account_disabled)
+    rooms.bus.subscribe("playback", DevicesSignedOut, rooms.keeper.signed_out)
     rooms.bus.subscribe("playback", AccountDeleted, rooms.keeper.account_deleted)
     rooms.bus.subscribe("playback", VideoRemoved, rooms.keeper.video_removed)
 
@@ -283,6 +309,7 @@ def _routes(rooms: Rooms, draining: asyncio.Event) -> Routes:
         *delivery_http.routes(rooms.delivery, rooms.metrics, settings.origins),
         *delivery_gate.routes(rooms.gate, settings.origins),
         *accounts_http.routes(rooms.accounts),
+        *accounts_admin.routes(rooms.accounts),
         *billing_http.routes(rooms.billing),
         *playback_http.routes(
             rooms.playback,

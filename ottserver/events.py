@@ -54,6 +54,18 @@ class AccountDeleted(AccountFact):
 
 
 @dataclass(frozen=True)
+class AccountDisabled(AccountFact):
+    """Whoever runs the server lets the account in no more; all its devices are signed out."""
+
+
+@dataclass(frozen=True)
+class DevicesSignedOut(AccountFact):
+    """These signed-in devices of the account are so no more."""
+
+    session_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SubscriptionChanged(AccountFact):
     """What the account is entitled to has changed."""
 

@@ -24,7 +24,12 @@ from ottserver.web.bounds import Bounds
 from ottserver.web.clients import Proxies
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ottserver.accounts.service import AccountService
     from ottserver.backends.database import Database
+    from ottserver.billing.models import Entitlement
+    from ottserver.billing.service import BillingService
     from ottserver.catalog.service import CatalogService
     from ottserver.catalog.subtitles import SubtitleWords
     from ottserver.ingest.models import Source
@@ -136,6 +141,19 @@ class SourceStates:
             backdrop_key=artwork_key(row.id, backdrop) if backdrop else None,
             extras=extras,
         )
+
+
+class Standings:
+    """What playback asks about those who play: what accounts and billing say together."""
+
+    def __init__(self, accounts: AccountService, billing: BillingService) -> None:
+        """Ask both."""
+        self._accounts = accounts
+        self._billing = billing
+
+    async def entitlements(self, account_ids: Collection[str]) -> dict[str, Entitlement]:
+        """What each account may play now; those that are deleted, shut out or without a plan are not there."""
+        return await self._billing.entitlements(await self._accounts.roles(account_ids))
 
 
 class PlayableVideos:

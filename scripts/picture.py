@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("entrance", ("__main__", "commands", "app")),
     ("rooms", ("accounts", "billing", "catalog", "ingest", "transcode", "playback", "delivery", "ops")),
     ("web", ("web",)),
-    ("backends", ("database", "blobs", "cache", "bus", "archive", "ffmpeg")),
+    ("backends", ("database", "blobs", "cache", "bus", "archive", "ffmpeg", "outage")),
     ("ground", ("settings", "live", "events", "media", "errors", "identity", "ids", "clock", "languages")),
 )
 """The boxes of each floor, top to bottom; the helpers of the entrance are drawn with `app`."""

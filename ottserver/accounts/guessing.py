@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.accounts.models import email_key
 from ottserver.accounts.tokens import derive_key
+from ottserver.errors import Busy
 
 if TYPE_CHECKING:
     from ottserver.backends.cache import Cache
@@ -67,7 +69,8 @@ class Guesses:
         """The password was right: the tries before it were its owner's, and the household is known from now on."""
         await self._windows.forgive(POLICY, whom)
         if origin.household:
-            await self._cache.put(_known(self._account(email), origin.household), b"1", HOUSEHOLD_SECONDS)
+            with suppress(Busy):  # without the cache the household stays a stranger: signing in goes on
+                await self._cache.put(_known(self._account(email), origin.household), b"1", HOUSEHOLD_SECONDS)
 
     def device(self, email: str) -> str:
         """What the browser is to keep after a sign-in."""
@@ -78,8 +81,10 @@ class Guesses:
         mark, _, signature = origin.device.partition(".")
         if signature and hmac.compare_digest(signature.encode(), self._signature(account, mark).encode()):
             return f"device {account} {mark}"
-        if origin.household and await self._cache.get(_known(account, origin.household)) is not None:
-            return f"household {account} {origin.household}"
+        if origin.household:
+            with suppress(Busy):
+                if await self._cache.get(_known(account, origin.household)) is not None:
+                    return f"household {account} {origin.household}"
         return f"strangers {account}"
 
     def _account(self, email: str) -> str:

@@ -176,7 +176,7 @@ def routes(service: AccountService) -> list[Route]:
             access=Access.PUBLIC,
             body=SignIn,
             answer=SignedInAnswer,
-            errors=(401, 503),
+            errors=(401, 403, 503),
             limit="sign-in",
         ),
         Route(

@@ -55,6 +55,8 @@ class Account:
     name: str
     role: Role
     created_at: datetime
+    disabled_at: datetime | None = None
+    """Since when whoever runs the server lets them in no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,33 @@ class AccountAnswer(BaseModel):
         )
 
 
+class KnownAccountAnswer(AccountAnswer):
+    """An account as administrators see it; `disabled_at` says since when it is shut out."""
+
+    disabled_at: str | None
+
+    @classmethod
+    def of(cls, account: Account) -> KnownAccountAnswer:
+        """The answer that shows this account."""
+        held = AccountAnswer.of(account).model_dump()
+        return cls(**held, disabled_at=rfc3339(account.disabled_at) if account.disabled_at else None)
+
+
+class AccountList(BaseModel):
+    """One page of accounts, oldest first."""
+
+    results: list[KnownAccountAnswer]
+    total: int
+    page: int
+    has_more: bool
+
+
+class StandingChange(RequestModel):
+    """Whether the account is to be shut out."""
+
+    disabled: bool
+
+
 class SessionAnswer(BaseModel):
     """A signed-in device; `current` is the one that asks."""
 

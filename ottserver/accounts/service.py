@@ -13,11 +13,11 @@ from ottserver.accounts.store import AccountStore, email_taken
 from ottserver.accounts.tokens import same_code, set_up_code
 from ottserver.clock import rfc3339, utcnow
 from ottserver.errors import Conflict, Denied, FieldError, NotAuthenticated, NotFound
-from ottserver.events import AccountCreated, AccountDeleted
+from ottserver.events import AccountCreated, AccountDeleted, AccountDisabled
 from ottserver.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ottserver.accounts.guessing import Windows
     from ottserver.backends.cache import Cache
@@ -58,6 +58,10 @@ class AccountService:
         self._exporters = dict(exporters or {})
         self._guesses = Guesses(windows, cache, settings.secret) if windows else None
         self.sessions = Sessions(database, cache, settings)
+
+    def export_too(self, name: str, exporter: Exporter) -> None:
+        """Let one more room have its part of an export, under that name."""
+        self._exporters[name] = exporter
 
     async def open(self) -> None:
         """Learn which sessions ended shortly before this start, so that it revives none."""
@@ -103,8 +107,9 @@ class AccountService:
     async def login(self, email: str, password: str, *, device: str = "", origin: Origin = NOWHERE) -> SignedIn:
         """Sign in.
 
-        Raises `NotAuthenticated`, in the same words and after the same time whichever of the two is wrong, and `Busy`;
-        `TooMany`, whether or not there is such an account, when its password was tried too often.
+        Raises `NotAuthenticated`, in the same words and after the same time whichever of the two is wrong, `Denied` for
+        an account that is shut out, and `Busy`; `TooMany`, whether or not there is such an account, when its password
+        was tried too often.
         """
         whom = await self._guesses.admit(email, origin) if self._guesses else ""
         async with self._database.reading() as connection:
@@ -112,6 +117,8 @@ class AccountService:
         stronger = await self._verified(known, password)
         if known is None or stronger is None:
             raise _wrong_credentials()
+        if known.account.disabled_at is not None:
+            raise _disabled()
         async with self.sessions.changing() as change:
             if await change.accounts.credentials(known.account.id) != known:
                 raise _wrong_credentials()  # deleted, or its password changed, while this one was being checked
@@ -202,8 +209,7 @@ class AccountService:
             )
             await change.accounts.change(account, password_hash)
             if "password" in kept:
-                others = await change.sessions.of_account(account.id)
-                await change.end([s.id for s in others if s.id != principal.session_id and s.ended_at is None])
+                await change.end_all(account.id, but=principal.session_id)
         return account
 
     async def set_password(self, email: str, password: str) -> Account:
@@ -216,8 +222,46 @@ class AccountService:
             raise NotFound(message)
         async with self.sessions.changing() as change:
             await change.accounts.change(found, password_hash)
-            await change.end([s.id for s in await change.sessions.of_account(found.id) if s.ended_at is None])
+            await change.end_all(found.id)
         return found
+
+    async def disable(self, account_id: str, *, by: Principal | None = None) -> Account:
+        """Shut an account out and sign its devices out, for an operator or an administrator. Again is no error.
+
+        Raises `NotFound`, `Denied` for what an administrator may not, `Conflict` for the last owner.
+        """
+        async with self.sessions.changing() as change:
+            account = await self._in_reach(change.accounts, account_id, by)
+            if account.disabled_at is None:
+                if account.role == "owner" and await change.accounts.owners(lock=True) == [account.id]:
+                    message = "The last owner cannot be shut out; make somebody else an owner first."
+                    raise Conflict(message)
+                account = replace(account, disabled_at=utcnow())
+                await change.accounts.disable(account.id, account.disabled_at)
+                await change.work.announce(AccountDisabled(account.id))
+                await change.end_all(account.id)
+        return account
+
+    async def enable(self, account_id: str, *, by: Principal | None = None) -> Account:
+        """Let an account in again. Again is no error. Raises `NotFound`, `Denied`."""
+        async with self.sessions.changing() as change:
+            account = await self._in_reach(change.accounts, account_id, by)
+            await change.accounts.disable(account.id, None)
+        return replace(account, disabled_at=None)
+
+    @staticmethod
+    async def _in_reach(store: AccountStore, account_id: str, by: Principal | None) -> Account:
+        account = await store.get(account_id)
+        if account is None:
+            message = "There is no account with this id."
+            raise NotFound(message)
+        if by is not None and by.account_id == account.id:
+            message = "Nobody can shut themselves out."
+            raise Denied(message)
+        if by is not None and account.role == "owner" and by.role != "owner":
+            message = "Only an owner may do this to an owner."
+            raise Denied(message)
+        return account
 
     async def delete(self, principal: Principal) -> None:
         """Erase the caller's account and let every room erase what it holds. Raises `Conflict` for the last owner."""
@@ -226,7 +270,7 @@ class AccountService:
             if account.role == "owner" and await change.accounts.owners(lock=True) == [account.id]:
                 message = "The last owner cannot be deleted; make somebody else an owner first."
                 raise Conflict(message)
-            await change.end([s.id for s in await change.sessions.of_account(account.id) if s.ended_at is None])
+            await change.end_all(account.id)
             await change.sessions.erase_devices(account.id)
             await change.accounts.delete(account.id)
             await change.work.announce(AccountDeleted(account.id))
@@ -263,6 +307,16 @@ class AccountService:
         async with self._database.reading() as connection:
             return await AccountStore(connection).all()
 
+    async def page(self, *, page: int, limit: int) -> tuple[list[Account], int]:
+        """One page, counted from 1, of all accounts, oldest first, and how many there are."""
+        async with self._database.reading() as connection:
+            return await AccountStore(connection).page(offset=(page - 1) * limit, limit=limit)
+
+    async def roles(self, account_ids: Collection[str]) -> dict[str, Role]:
+        """The roles of those accounts that exist and are not shut out; at most a few hundred at a time."""
+        async with self._database.reading() as connection:
+            return await AccountStore(connection).roles(account_ids)
+
     async def find_by_email(self, email: str) -> Account | None:
         """The account that signs in with this address, however it is spelt."""
         async with self._database.reading() as connection:
@@ -279,6 +333,10 @@ def _present(found: T | None) -> T:
 
 def _wrong_credentials() -> NotAuthenticated:
     return NotAuthenticated("The e-mail address or the password is wrong.")
+
+
+def _disabled() -> Denied:
+    return Denied("This account has been shut out by whoever runs this server.")
 
 
 def _set_up_already() -> Conflict:

@@ -13,6 +13,7 @@ from ottserver.accounts.store import AccountStore, SessionStore
 from ottserver.accounts.tokens import AccessTokens, new_refresh_token, token_digest
 from ottserver.clock import utcnow
 from ottserver.errors import NotAuthenticated, NotFound
+from ottserver.events import DevicesSignedOut
 from ottserver.ids import new_id
 
 if TYPE_CHECKING:
@@ -38,12 +39,18 @@ class Change:
     ended: list[str] = field(default_factory=list)
     """Sessions that this transaction ends."""
 
-    async def end(self, session_ids: list[str]) -> None:
-        """End these sessions."""
+    async def end(self, account_id: str, session_ids: list[str]) -> None:
+        """End these sessions of one account."""
         if not session_ids:
             return
         await self.sessions.end(session_ids, utcnow())
         self.ended.extend(session_ids)
+        await self.work.announce(DevicesSignedOut(account_id, tuple(session_ids)))
+
+    async def end_all(self, account_id: str, *, but: str = "") -> None:
+        """End the account's sessions, perhaps all but one."""
+        held = await self.sessions.of_account(account_id)
+        await self.end(account_id, [s.id for s in held if s.id != but and s.ended_at is None])
 
 
 class Sessions:
@@ -75,7 +82,7 @@ class Sessions:
         now = utcnow()
         await self._sweep(change, now)
         live = await change.sessions.live(account.id, now - self._life)
-        await change.end([session.id for session in live[DEVICES_LIMIT - 1 :]])
+        await change.end(account.id, [session.id for session in live[DEVICES_LIMIT - 1 :]])
         session = Session(new_id(), account.id, device_name(user_agent), now, now, None)
         await change.sessions.add(session)
         return await self._issue(change, account, session.id, now)
@@ -108,7 +115,7 @@ class Sessions:
             if known is None or known.session.ended_at or known.expires_at <= now:
                 pass
             elif not await change.sessions.spend(digest, now):
-                await change.end([known.session.id])
+                await change.end(known.session.account_id, [known.session.id])
                 message = "The refresh token was used before, so its session has been ended; sign in again."
             elif account := await change.accounts.get(known.session.account_id):
                 await change.sessions.used(known.session.id, now)
@@ -148,7 +155,7 @@ class Sessions:
             if session is None or session.account_id != account_id or session.ended_at:
                 message = "No device of yours is signed in under this id."
                 raise NotFound(message)
-            await change.end([session_id])
+            await change.end(account_id, [session_id])
 
     async def end_by_refresh_token(self, refresh_token: str) -> None:
         """Sign out the device that holds this refresh token. Raises `NotAuthenticated` when it is no longer good."""
@@ -157,7 +164,7 @@ class Sessions:
             if known is None or known.session.ended_at:
                 message = "The refresh token is not, or no longer, good."
                 raise NotAuthenticated(message)
-            await change.end([known.session.id])
+            await change.end(known.session.account_id, [known.session.id])
 
 
 def _ended() -> NotAuthenticated:

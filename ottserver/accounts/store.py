@@ -12,7 +12,7 @@ from ottserver.backends.database.schema import ID, UtcDateTime, metadata
 from ottserver.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +29,7 @@ accounts = sa.Table(
     sa.Column("password_hash", sa.String(200), nullable=False),
     sa.Column("role", sa.String(16), nullable=False, index=True),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("disabled_at", UtcDateTime, nullable=True),
 )
 
 
@@ -98,6 +99,23 @@ class AccountStore:
         rows = await self.connection.execute(sa.select(accounts).order_by(accounts.c.id))
         return [_account(row) for row in rows]
 
+    async def page(self, *, offset: int, limit: int) -> tuple[list[Account], int]:
+        """Accounts from `offset` on, oldest first, and how many there are in all."""
+        total = await self.connection.scalar(sa.select(sa.func.count()).select_from(accounts))
+        rows = await self.connection.execute(sa.select(accounts).order_by(accounts.c.id).offset(offset).limit(limit))
+        return [_account(row) for row in rows], total or 0
+
+    async def roles(self, ids: Collection[str]) -> dict[str, Role]:
+        """The roles of those that exist and may come in; at most a few hundred ids at a time."""
+        query = sa.select(accounts.c.id, accounts.c.role).where(
+            accounts.c.id.in_(ids), accounts.c.disabled_at.is_(None)
+        )
+        return {row.id: cast("Role", row.role) for row in await self.connection.execute(query)}
+
+    async def disable(self, account_id: str, at: datetime | None) -> None:
+        """Shut the account out since `at`, or let it in again."""
+        await self.connection.execute(accounts.update().where(accounts.c.id == account_id).values(disabled_at=at))
+
     async def change(self, account: Account, password_hash: str) -> None:
         """Keep the account's new name, address and password. Raises `Conflict` when the address is another's."""
         values = {
@@ -124,8 +142,8 @@ class AccountStore:
         await self.connection.execute(accounts.delete().where(accounts.c.id == account_id))
 
     async def owners(self, *, lock: bool = False) -> list[str]:
-        """Ids of all owners; with `lock` their number stays as it is until the transaction ends."""
-        query = sa.select(accounts.c.id).where(accounts.c.role == "owner")
+        """Ids of all owners who may come in; with `lock` their number stays as it is until the transaction ends."""
+        query = sa.select(accounts.c.id).where(accounts.c.role == "owner", accounts.c.disabled_at.is_(None))
         if lock:
             query = query.with_for_update()
         return list((await self.connection.execute(query)).scalars())
@@ -245,7 +263,7 @@ def email_taken() -> Conflict:
 
 
 def _account(row: sa.Row[Any]) -> Account:
-    return Account(row.id, row.email, row.name, cast("Role", row.role), row.created_at)
+    return Account(row.id, row.email, row.name, cast("Role", row.role), row.created_at, row.disabled_at)
 
 
 def _session(row: sa.Row[Any]) -> Session:

@@ -15,16 +15,19 @@ from ottserver.events import AccountDeleted, SubscriptionChanged
 from ottserver.ids import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ottserver.backends.database import Database
-    from ottserver.identity import Principal
+    from ottserver.identity import Principal, Role
 
 MANAGERS = Entitlement(plan_id=None, max_height=2160, screens=32, expires_at=None)
 """Owners and admins play everything without a plan."""
+MANAGING = frozenset[str](("owner", "admin"))
 GRANT_DAYS_LIMIT = 36_500
 GRANTED_AHEAD_LIMIT = timedelta(days=GRANT_DAYS_LIMIT)
 KNOWN_LIMIT = 10_000
+KNOWN_FOR = timedelta(days=1)
 DATABASE_WAIT_SECONDS = 2.0
 PAYMENTS_CLOSED_SECONDS = 3600.0
 
@@ -38,7 +41,7 @@ class BillingService:
         self.plans = plans
         self._by_id = {plan.id: plan for plan in plans}
         self._house_plan = None if house_plan is None else self._by_id[house_plan]
-        self._known: OrderedDict[str, Entitlement] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Entitlement, datetime]] = OrderedDict()
 
     @property
     def billing(self) -> bool:
@@ -48,8 +51,8 @@ class BillingService:
     async def entitlement(self, principal: Principal) -> Entitlement | None:
         """What the caller may play, or nothing without a plan.
 
-        While the database does not answer, whoever it has lately said to be entitled still is, until the plan's end;
-        about anybody else `Busy` is raised.
+        While the database does not answer, whoever it has said to be entitled within the last day still is, until the
+        plan's end; about anybody else `Busy` is raised.
         """
         if principal.manages:
             return MANAGERS
@@ -60,12 +63,24 @@ class BillingService:
             async with asyncio.timeout(DATABASE_WAIT_SECONDS):
                 granted = await self._grants(principal.account_id)
         except (Busy, TimeoutError) as error:
-            known = self._known.get(principal.account_id)
-            if known and (known.expires_at is None or known.expires_at > now):
+            known, until = self._known.get(principal.account_id, (None, now))
+            if known and until > now:
                 return known
             message = "Whether you have a plan cannot be looked up at the moment; try again shortly."
             raise Busy(message) from error
         return self._remember(principal.account_id, self._best(granted, now))
+
+    async def entitlements(self, roles: Mapping[str, Role]) -> dict[str, Entitlement]:
+        """What each account in its role may play, without those that may not; at most a few hundred at a time."""
+        managing = dict.fromkeys((a for a, role in roles.items() if role in MANAGING), MANAGERS)
+        members = roles.keys() - managing.keys()
+        if self._house_plan:
+            return {**managing, **dict.fromkeys(members, _entitlement(self._house_plan, None))}
+        now = utcnow()
+        async with self._database.reading() as connection:
+            granted = await GrantStore(connection).of_accounts(members, now)
+        best = {a: self._best([g for g in granted if g.account_id == a], now) for a in {g.account_id for g in granted}}
+        return {**managing, **{account_id: found for account_id, found in best.items() if found}}
 
     async def _grants(self, account_id: str) -> list[Grant]:
         async with self._database.reading() as connection:
@@ -82,7 +97,8 @@ class BillingService:
     def _remember(self, account_id: str, entitlement: Entitlement | None) -> Entitlement | None:
         self._known.pop(account_id, None)
         if entitlement:
-            self._known[account_id] = entitlement
+            until = utcnow() + KNOWN_FOR
+            self._known[account_id] = entitlement, min(until, entitlement.expires_at or until)
             if len(self._known) > KNOWN_LIMIT:
                 self._known.popitem(last=False)
         return entitlement
@@ -123,6 +139,19 @@ class BillingService:
             await store.add(grant)
             await work.announce(SubscriptionChanged(account_id, plan.id, "active"))
         return grant
+
+    async def withdraw(self, account_id: str, plan_id: str) -> None:
+        """Take a plan that was granted back, from now on. Raises `NotFound` where there is none to take back."""
+        plan = self._plan(plan_id)
+        async with self._database.writing() as work:
+            if not await GrantStore(work.connection).cut(account_id, plan.id, utcnow()):
+                message = f"The account does not have the plan {plan.name}."
+                raise NotFound(message)
+            await work.announce(SubscriptionChanged(account_id, plan.id, "cancelled"))
+
+    async def changed(self, fact: SubscriptionChanged) -> None:
+        """Remember no longer what the account was entitled to before. Doing it again does nothing."""
+        self._known.pop(fact.account_id, None)
 
     async def subscribe(self, plan_id: str) -> Never:
         """Refuse to sell, in a sentence that says why.

@@ -11,6 +11,9 @@ from ottserver.backends.database.schema import ID, UtcDateTime, metadata
 from ottserver.billing.models import Grant
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 grants = sa.Table(
@@ -23,7 +26,7 @@ grants = sa.Table(
     sa.Column("ends_at", UtcDateTime, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
-"""Only ever appended to: prolonging a plan adds a row that starts where the last one ends."""
+"""Prolonging a plan adds a row that starts where the last one ends; taking one back ends rows now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,19 @@ class GrantStore:
             query = query.with_for_update()
         rows = await self.connection.execute(query)
         return [Grant(row.id, row.account_id, row.plan_id, row.starts_at, row.ends_at, row.created_at) for row in rows]
+
+    async def of_accounts(self, account_ids: Collection[str], at: datetime) -> list[Grant]:
+        """The grants of these accounts that hold at that moment or later; at most a few hundred accounts at a time."""
+        query = sa.select(grants).where(grants.c.account_id.in_(account_ids), grants.c.ends_at > at)
+        rows = await self.connection.execute(query.order_by(grants.c.id))
+        return [Grant(row.id, row.account_id, row.plan_id, row.starts_at, row.ends_at, row.created_at) for row in rows]
+
+    async def cut(self, account_id: str, plan_id: str, at: datetime) -> int:
+        """End the account's grants of a plan at that moment; how many there were."""
+        mine = sa.and_(grants.c.account_id == account_id, grants.c.plan_id == plan_id, grants.c.ends_at > at)
+        late = await self.connection.execute(grants.delete().where(mine, grants.c.starts_at >= at))
+        held = await self.connection.execute(grants.update().where(mine).values(ends_at=at))
+        return late.rowcount + held.rowcount
 
     async def erase(self, account_id: str) -> None:
         """Forget all grants of the account."""

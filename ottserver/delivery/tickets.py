@@ -13,7 +13,7 @@ import struct
 import time
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ SKEW_SECONDS = 300
 """How far apart the clocks of machines that share a secret may be."""
 MEMO_LIMIT = 20_000
 REVOCATIONS_LIMIT = 200_000
+LIMITS_LIMIT = 50_000
 
 
 class TicketRefused(Exception):
@@ -128,17 +129,24 @@ class Tickets:
         self._now = now
         self._known: dict[str, Ticket] = {}
         self._revoked: dict[str, float] = {}
+        self._limits: dict[str, tuple[int, float]] = {}
 
-    def issue(self, *, session_id: str, video_id: str, presentation_id: str, max_height: int) -> str:
-        """A ticket for one session, 100 URL-safe characters. Ids are UUIDs, the presentation's is 32 hex digits."""
+    def issue(
+        self, *, session_id: str, video_id: str, presentation_id: str, max_height: int, until: float | None = None
+    ) -> str:
+        """A ticket for one session, 100 URL-safe characters. Ids are UUIDs, the presentation's is 32 hex digits.
+
+        `until`, in seconds since 1970, may end it before its time.
+        """
         now = self._now()
+        ends = int(now) + self.lifetime_seconds
         key_id, key = self._keys.signing(now)
         payload = _PAYLOAD.pack(
             key_id,
             uuid.UUID(session_id).bytes,
             uuid.UUID(video_id).bytes,
             bytes.fromhex(presentation_id),
-            int(now) + self.lifetime_seconds,
+            ends if until is None else min(ends, int(until)),
             max_height,
         )
         return urlsafe_b64encode(payload + _mac(key, payload)).decode()
@@ -160,7 +168,7 @@ class Tickets:
             raise TicketRefused(Refusal.EXPIRED)
         if ticket.session_id in self._revoked:
             raise TicketRefused(Refusal.REVOKED)
-        return ticket
+        return self._limited(ticket) if self._limits else ticket
 
     def seconds_left(self, ticket: Ticket) -> int:
         """How long the ticket goes on opening anything, in whole seconds."""
@@ -171,7 +179,25 @@ class Tickets:
         ticket = self._known.get(text)
         if ticket is None or ticket.expires_at <= self._now() or ticket.session_id in self._revoked:
             return None
-        return ticket
+        return self._limited(ticket) if self._limits else ticket
+
+    def limit(self, session_id: str, max_height: int, *, after_seconds: float = 0.0) -> None:
+        """Let the session's tickets open nothing above `max_height`, from `after_seconds` from now on.
+
+        Kept, like a revocation, until the last of them would have expired, which the end of the session cannot outlive.
+        """
+        self._limits.pop(session_id, None)
+        self._limits[session_id] = max_height, self._now() + after_seconds
+        while len(self._limits) > LIMITS_LIMIT or (
+            self._limits and self._limits[next(iter(self._limits))][1] + self.lifetime_seconds <= self._now()
+        ):
+            del self._limits[next(iter(self._limits))]
+
+    def _limited(self, ticket: Ticket) -> Ticket:
+        limit = self._limits.get(ticket.session_id)
+        if limit is None or limit[0] >= ticket.max_height or limit[1] > self._now():
+            return ticket
+        return replace(ticket, max_height=limit[0])
 
     def revoke(self, session_id: str) -> None:
         """Refuse every ticket of the session from now on.
@@ -182,6 +208,7 @@ class Tickets:
         now = self._now()
         self._revoked.pop(session_id, None)
         self._revoked[session_id] = now + self.lifetime_seconds
+        self._limits.pop(session_id, None)
         while self._revoked:
             oldest = next(iter(self._revoked))
             if self._revoked[oldest] > now and len(self._revoked) <= REVOCATIONS_LIMIT:

@@ -132,6 +132,8 @@ class HeartbeatAnswer(BaseModel):
     saved: bool
     thumbnails: str | None
     """Where the pictures for the seek bar are, relative to the manifests; nothing while there are none."""
+    max_height: int | None
+    """Greatest height class of the plan by now: above it the session's addresses soon open nothing."""
 
 
 class WatchedEntry(BaseModel):
@@ -181,6 +183,7 @@ def routes(service: PlaybackService, *, public_url: str, heartbeat_seconds: floa
                 lease_seconds=beat.lease_seconds,
                 saved=beat.saved,
                 thumbnails=f"{beat.pictured}/{_THUMBNAILS}" if beat.pictured else None,
+                max_height=beat.max_height,
             )
         )
 

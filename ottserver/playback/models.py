@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ottserver.media import TextTrack
 
 State = Literal["playing", "paused", "ended"]
+Reason = Literal["", "elsewhere", "screens", "plan", "signed-out", "disabled", "silent", "removed"]
+"""Why a session has ended."""
 VideoStatus = Literal["probing", "playable", "complete", "failed"]
 
 NOTICED_SECONDS = 5.0
@@ -58,6 +60,11 @@ class Session:
     position: float
     state: State
     ended_at: datetime | None = None
+    sign_in_id: str = ""
+    """The signed-in device that began it; "" where that is not known."""
+    max_height: int = 0
+    """Greatest height class of the plan now; 0 where that is not known."""
+    ended_reason: Reason = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A session is a row, a ticket and, while it is alive, a lease on one of the plan's screens. The row says whether it has
 ended; the lease only counts. A lease that was lost, by a restart or by a laptop that slept, is taken again as long as
-there is a free screen.
+there is a free screen. While the database is away, what `Afloat` remembers stands in for rows.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ottserver.clock import rfc3339, utcnow
 from ottserver.errors import Busy, Conflict, Gone, NotFound, PaymentRequired
 from ottserver.ids import new_id
+from ottserver.playback.afloat import Afloat, Film
 from ottserver.playback.decoding import decodes
+from ottserver.playback.endings import gone
 from ottserver.playback.models import NOTICED_SECONDS, Original, Play, Session, device_name
 from ottserver.playback.start import first_quality
 from ottserver.playback.store import HistoryStore, SessionStore
@@ -28,70 +30,15 @@ if TYPE_CHECKING:
     from ottserver.backends.database import Database
     from ottserver.identity import Principal
     from ottserver.media import Extras, Presentation
-    from ottserver.playback.models import State, Video, Watched
+    from ottserver.playback.models import Reason, State, Video, Watched
+    from ottserver.playback.needs import Catalog, Entitlements, Presentations, Tickets
     from ottserver.playback.screens import Screens
 
 log = logging.getLogger(__name__)
 
 EXPORT_SESSIONS_LIMIT = 1_000
-
-
-class Entitlement(Protocol):
-    """What an account may play."""
-
-    @property
-    def max_height(self) -> int:
-        """Greatest height class, in pixels."""
-        ...
-
-    @property
-    def screens(self) -> int:
-        """How many sessions at once."""
-        ...
-
-
-class Entitlements(Protocol):
-    """What playback needs of billing."""
-
-    async def entitlement(self, principal: Principal) -> Entitlement | None:
-        """What the caller may play, or nothing without a plan. Raises `Busy` when that cannot be known now."""
-        ...
-
-
-class Catalog(Protocol):
-    """What playback needs of the catalog."""
-
-    async def video(self, video_id: str) -> Video:
-        """The video, playable or not yet. Raises `NotFound`."""
-        ...
-
-
-class Presentations(Protocol):
-    """What playback needs of transcode."""
-
-    async def presentation(self, presentation_id: str) -> Presentation | None:
-        """The presentation with that id, or nothing."""
-        ...
-
-    async def extras(self, presentation_id: str) -> Extras:
-        """What there is beside its segments by now."""
-        ...
-
-    async def prompt(self, presentation_id: str, seconds: float) -> frozenset[str]:
-        """Names of the video rungs that play at that second of the film without any encoding."""
-        ...
-
-
-class Tickets(Protocol):
-    """What playback needs of delivery."""
-
-    def issue(self, *, session_id: str, video_id: str, presentation_id: str, max_height: int) -> str:
-        """A signed ticket for the session."""
-        ...
-
-    def revoke(self, session_id: str) -> None:
-        """Let the session's tickets open nothing any more."""
-        ...
+DATABASE_WAIT_SECONDS = 2.0
+"""How long a player waits for the database before it goes on without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +50,8 @@ class Beat:
     """Whether the position is kept; when not, the next heartbeat brings a newer one."""
     pictured: str = ""
     """Where pictures for the seek bar are by now, relative to the manifests; nothing while there are none."""
+    max_height: int | None = None
+    """Greatest height class of the plan now, where that is known."""
 
 
 class PlaybackService:
@@ -117,15 +66,17 @@ class PlaybackService:
         catalog: Catalog,
         presentations: Presentations,
         tickets: Tickets,
+        afloat: Afloat,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        """Keep the collaborators; `now` is the clock."""
+        """Keep the collaborators; `afloat` remembers what an outage hides, `now` is the clock."""
         self._database = database
         self._screens = screens
         self._entitlements = entitlements
         self._catalog = catalog
         self._presentations = presentations
         self._tickets = tickets
+        self._afloat = afloat
         self._now = now
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -142,51 +93,77 @@ class PlaybackService:
         played or, with the sessions in use as `sessions`, when all screens are taken; `Busy` when the plan cannot be
         looked up.
         """
-        video = await self._catalog.video(video_id)
+        film = await self._film(video_id)
         entitlement = await self._entitlements.entitlement(principal)
         if entitlement is None:
             message = "Playing needs a plan, and you have none that is active."
             raise PaymentRequired(message)
-        presentation = await self._playable(video)
         moment = self._now()
         session = Session(
             id=new_id(),
             account_id=principal.account_id,
             profile_id=profile_id,
-            video_id=video.id,
-            presentation_id=presentation.id,
-            title=video.title,
-            duration_seconds=presentation.duration_seconds,
+            video_id=film.video.id,
+            presentation_id=film.presentation.id,
+            title=film.video.title,
+            duration_seconds=film.presentation.duration_seconds,
             device=device_name(user_agent),
             screens=entitlement.screens,
             started_at=moment,
             last_seen_at=moment,
             position=0.0,
             state="playing",
+            sign_in_id=principal.session_id,
+            max_height=entitlement.max_height,
         )
         if not await self._screens.take(session):
             raise await self._screens_full(session)
         resume_at = await self._begin(session)
+        ends = entitlement.expires_at
         ticket = self._tickets.issue(
             session_id=session.id,
-            video_id=video.id,
-            presentation_id=presentation.id,
+            video_id=session.video_id,
+            presentation_id=session.presentation_id,
             max_height=entitlement.max_height,
+            until=ends.timestamp() if ends else None,
         )
-        extras = await self._presentations.extras(presentation.id)
-        prompt = await self._presentations.prompt(presentation.id, resume_at)
-        start = first_quality(presentation, entitlement.max_height, prompt)
+        start = first_quality(film.presentation, entitlement.max_height, await self._prompt(session, resume_at))
         return Play(
             session,
             ticket,
             resume_at,
             entitlement.max_height,
-            video,
+            film.video,
             start,
-            extras.shown,
-            _pictured(presentation.id, extras),
-            _original(presentation, entitlement.max_height, can),
+            film.extras.shown,
+            _pictured(session.presentation_id, film.extras),
+            _original(film.presentation, entitlement.max_height, can),
         )
+
+    async def _film(self, video_id: str) -> Film:
+        """What there is to play: as it is, or while the database is away as it was when it was last played."""
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                video = await self._catalog.video(video_id)
+                presentation = await self._playable(video)
+                film = Film(video, presentation, await self._presentations.extras(presentation.id))
+        except (Busy, TimeoutError) as error:
+            known = self._afloat.film(video_id)
+            if known is None:
+                raise _away() from error
+            return known
+        except (NotFound, Conflict):
+            self._afloat.forget_film(video_id)
+            raise
+        self._afloat.keep_film(film)
+        return film
+
+    async def _prompt(self, session: Session, seconds: float) -> frozenset[str]:
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                return await self._presentations.prompt(session.presentation_id, seconds)
+        except (Busy, TimeoutError):
+            return frozenset()
 
     async def _playable(self, video: Video) -> Presentation:
         if video.status == "failed":
@@ -200,22 +177,37 @@ class PlaybackService:
         return presentation
 
     async def _begin(self, session: Session) -> float:
-        """Write the session's row and find where its viewer left off; without the row no screen is taken either."""
+        """Write the session's row and find where its viewer left off; without the row no screen is taken either.
+
+        While the database is away the row waits.
+        """
         try:
-            async with self._database.writing() as work:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS), self._database.writing() as work:
                 await SessionStore(work.connection).add(session)
                 watched = await HistoryStore(work.connection).get(
                     session.account_id, session.profile_id, session.video_id
                 )
+        except (Busy, TimeoutError):
+            resume_at = self._afloat.place(session)
+            if not self._afloat.defer(session):
+                await self._screens.release(session.account_id, session.id)
+                raise
+            self._afloat.granted()
+            return resume_at
         except BaseException:
             await self._screens.release(session.account_id, session.id)
             raise
+        self._afloat.keep(session)
         return watched.resume_at if watched else 0.0
 
     async def _screens_full(self, session: Session) -> Conflict:
         holders = await self._screens.holders(session.account_id)
-        async with self._database.reading() as connection:
-            rows = await SessionStore(connection).open_among([holder["session_id"] for holder in holders])
+        ids = [holder["session_id"] for holder in holders]
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS), self._database.reading() as connection:
+                rows = await SessionStore(connection).open_among(ids)
+        except (Busy, TimeoutError):
+            rows = self._afloat.among(ids)
         positions = {row.id: row.position for row in rows}
         in_use = [{**holder, "position": positions.get(holder["session_id"], 0.0)} for holder in holders]
         allowed = "the one screen" if session.screens == 1 else f"all {session.screens} screens"
@@ -230,59 +222,102 @@ class PlaybackService:
         """
         renewed = await self._screens.renew(principal.account_id, session_id)
         try:
-            session = await self._own(principal, session_id)
-            if session.ended_at is not None:
-                await self._screens.release(session.account_id, session.id)
-                raise _ended()
-            if not renewed and not await self._screens.take(session):
-                await self._finish(session)
-                message = "Your plan's screens have all been taken by other players; this session has ended."
-                raise Gone(message)
-            await self._save(session, position, state)
-            extras = await self._presentations.extras(session.presentation_id)
-        except Busy:
-            if not renewed:
-                raise
-            log.warning("the position of session %s could not be kept; the next heartbeat tries again", session_id)
-            return Beat(self._screens.lease_seconds, saved=False)
-        return Beat(self._screens.lease_seconds, saved=True, pictured=_pictured(session.presentation_id, extras))
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                session = await self._own(principal, session_id)
+                if session.ended_at is None and (renewed or await self._screens.take(session)):
+                    session = await self._save(session, position, state)
+                    extras = await self._presentations.extras(session.presentation_id)
+                    return self._beat(session, extras=extras)
+        except (Busy, TimeoutError) as error:
+            known = self._afloat.session(session_id)
+            if known is None or known.account_id != principal.account_id:
+                if not renewed:
+                    raise _away() from error
+                return Beat(self._screens.lease_seconds, saved=False)
+            session = known
+            if session.ended_at is None and (renewed or await self._screens.take(session)):
+                log.info("the position of session %s waits for the database", session_id)
+                session = self._reached(session, position, state)
+                self._afloat.keep(session)
+                self._afloat.defer(session)
+                return self._beat(session)
+        if session.ended_at is None:
+            await self._finish(session, reason="screens")
+            raise gone(reason="screens")
+        await self._screens.release(session.account_id, session.id)
+        raise gone(session.ended_reason)
 
-    async def _save(self, session: Session, position: float, state: State) -> None:
+    def _beat(self, session: Session, extras: Extras | None = None) -> Beat:
+        return Beat(
+            self._screens.lease_seconds,
+            saved=extras is not None,
+            pictured=_pictured(session.presentation_id, extras) if extras else "",
+            max_height=session.max_height or None,
+        )
+
+    def _reached(self, session: Session, position: float, state: State) -> Session:
         reached = session.duration_seconds if state == "ended" else min(position, session.duration_seconds)
-        beat = replace(session, position=reached, state=state, last_seen_at=self._now())
+        return replace(session, position=reached, state=state, last_seen_at=self._now())
+
+    async def _save(self, session: Session, position: float, state: State) -> Session:
+        beat = self._reached(session, position, state)
         async with self._database.writing() as work:
             if not await SessionStore(work.connection).beat(beat):
                 await self._screens.release(session.account_id, session.id)
-                raise _ended()
-            if reached >= NOTICED_SECONDS or state == "ended":
+                raise gone(reason="elsewhere")
+            if beat.position >= NOTICED_SECONDS or state == "ended":
                 await HistoryStore(work.connection).keep(beat)
+        self._afloat.keep(beat)
+        self._afloat.saved(beat)
+        return beat
 
     async def end(self, principal: Principal, session_id: str, position: float | None = None) -> None:
         """End one of the caller's sessions, from whichever device; its player stood at `position`, in seconds.
 
         Again is no error. Raises `NotFound`.
         """
-        await self._finish(await self._own(principal, session_id), position)
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                session = await self._own(principal, session_id)
+        except (Busy, TimeoutError) as error:
+            known = self._afloat.session(session_id)
+            if known is None or known.account_id != principal.account_id:
+                raise _away() from error
+            session = known
+        await self._finish(session, position)
 
-    async def _finish(self, session: Session, position: float | None = None) -> None:
+    async def _finish(self, session: Session, position: float | None = None, *, reason: Reason = "elsewhere") -> None:
         """End the session wholly, even when whoever asked is gone before the answer, as a closing page is."""
-        task = asyncio.create_task(self._end(session, position))
+        task = asyncio.create_task(self._end(session, position, reason))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         await asyncio.shield(task)
 
-    async def _end(self, session: Session, position: float | None) -> None:
-        if position is not None and session.ended_at is None:
-            with suppress(Gone):  # ended from elsewhere meanwhile: where it stood then is kept
-                await self._save(session, position, "paused")
-        async with self._database.writing() as work:
-            await SessionStore(work.connection).end(session.id, self._now())
+    async def _end(self, session: Session, position: float | None, reason: Reason) -> None:
+        try:
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                if position is not None and session.ended_at is None:
+                    with suppress(Gone):  # ended from elsewhere meanwhile: where it stood then is kept
+                        session = await self._save(session, position, "paused")
+                async with self._database.writing() as work:
+                    await self._afloat.settle(work, session.id)
+                    await SessionStore(work.connection).end(session.id, self._now(), reason)
+        except (Busy, TimeoutError):
+            if position is not None:
+                session = self._reached(session, position, "paused")
+            if not self._afloat.defer(replace(session, ended_at=session.ended_at or self._now(), ended_reason=reason)):
+                raise
+        else:
+            self._afloat.forget(session.id)
         self._tickets.revoke(session.id)
         await self._screens.release(session.account_id, session.id)
 
     async def _own(self, principal: Principal, session_id: str) -> Session:
         async with self._database.reading() as connection:
             session = await SessionStore(connection).get(session_id)
+        if session is None and self._afloat.is_waiting(session_id):  # the database is only just back
+            await self._afloat.write(self._database)
+            session = self._afloat.session(session_id)
         if session is None or session.account_id != principal.account_id:
             message = "You have no playback session with this id."
             raise NotFound(message)
@@ -358,5 +393,5 @@ def _pictured(presentation_id: str, extras: Extras) -> str:
     return "" if board is None else f"{presentation_id}/{board.folder}"
 
 
-def _ended() -> Gone:
-    return Gone("This session was ended on another device.")
+def _away() -> Busy:
+    return Busy("This cannot be looked up at the moment; try again shortly.")

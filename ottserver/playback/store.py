@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from ottserver.playback.models import Reason
+
 HISTORY_LIMIT = 2_000
 """Videos remembered for one account; the longest unwatched one makes room."""
 
@@ -37,6 +39,9 @@ sessions = sa.Table(
     sa.Column("position", sa.Double, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("ended_at", UtcDateTime, nullable=True),
+    sa.Column("sign_in_id", ID, nullable=False, server_default="unknown"),
+    sa.Column("max_height", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("ended_reason", sa.String(16), nullable=False, server_default="elsewhere"),
     sa.Index(None, "ended_at", "last_seen_at"),
 )
 
@@ -77,6 +82,16 @@ class SessionStore:
         """Keep a new session."""
         await self.connection.execute(sessions.insert().values(asdict(session)))
 
+    async def settle(self, session: Session) -> None:
+        """Bring the row, which may not be there yet, to what was kept in memory; one that has ended stays as it is."""
+        known = await self.get(session.id)
+        if known is None:
+            await self.add(session)
+        elif known.ended_at is None:
+            await self.beat(session)
+            if session.ended_at is not None:
+                await self.end(session.id, session.ended_at, session.ended_reason)
+
     async def get(self, session_id: str) -> Session | None:
         """The session, ended or not, or nothing."""
         row = (await self.connection.execute(sa.select(sessions).where(sessions.c.id == session_id))).one_or_none()
@@ -91,6 +106,16 @@ class SessionStore:
         """All sessions of an account, or of a video, that have not ended."""
         owned = sessions.c.account_id == account_id if account_id else sessions.c.video_id == video_id
         return [_session(row) for row in await self.connection.execute(sa.select(sessions).where(owned, _OPEN))]
+
+    async def open_of_accounts(self, account_ids: Collection[str]) -> list[Session]:
+        """All sessions of these accounts that have not ended; at most a few hundred accounts at a time."""
+        query = sa.select(sessions).where(sessions.c.account_id.in_(account_ids), _OPEN).order_by(sessions.c.id)
+        return [_session(row) for row in await self.connection.execute(query)]
+
+    async def playing_accounts(self, after: str, limit: int) -> list[str]:
+        """Ids of accounts that have sessions, in order, those behind `after`."""
+        query = sa.select(sessions.c.account_id).where(_OPEN, sessions.c.account_id > after).distinct()
+        return list(await self.connection.scalars(query.order_by(sessions.c.account_id).limit(limit)))
 
     async def seen_since(self, moment: datetime, limit: int) -> list[Session]:
         """Sessions that have not ended and were heard of since `moment`, the longest running first."""
@@ -121,11 +146,15 @@ class SessionStore:
         """Note that these sessions were heard of at that moment; at most a few hundred ids at a time."""
         await self.connection.execute(sessions.update().where(sessions.c.id.in_(ids), _OPEN).values(last_seen_at=at))
 
-    async def end(self, session_id: str, at: datetime) -> bool:
+    async def lower(self, session_id: str, max_height: int, screens: int) -> None:
+        """Note what the session's plan allows now."""
+        values = {"max_height": max_height, "screens": screens}
+        await self.connection.execute(sessions.update().where(sessions.c.id == session_id, _OPEN).values(values))
+
+    async def end(self, session_id: str, at: datetime, reason: Reason) -> bool:
         """End the session; false when it had ended, or is gone."""
-        done = await self.connection.execute(
-            sessions.update().where(sessions.c.id == session_id, _OPEN).values(ended_at=at)
-        )
+        values = {"ended_at": at, "ended_reason": reason}
+        done = await self.connection.execute(sessions.update().where(sessions.c.id == session_id, _OPEN).values(values))
         return done.rowcount > 0
 
     async def forget(self, ids: Collection[str]) -> None:

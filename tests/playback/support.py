@@ -15,7 +15,7 @@ from ottserver.media import Extras, Presentation, Rendition, Storyboard, TextTra
 from ottserver.playback.models import Video
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -103,6 +103,9 @@ class House:
 
     async def entitlement(self, principal: Principal) -> Entitlement | None:
         return self.plans.get(principal.account_id)
+
+    async def entitlements(self, account_ids: Collection[str]) -> dict[str, Entitlement]:
+        return {account_id: self.plans[account_id] for account_id in account_ids if account_id in self.plans}
 
     async def presentation(self, presentation_id: str) -> Presentation | None:
         return next((film for film in (FILM, ORIGINAL) if film.id == presentation_id), None)

@@ -125,6 +125,7 @@ async def test_heartbeat_and_end_over_http(client: Client, stage: Stage) -> None
         "lease_seconds": 30,
         "saved": True,
         "thumbnails": f"{FILM.id}/storyboard/index.vtt",
+        "max_height": 720,
     }
     full = await problem(await client.get(f"/api/v1/play/{film}", headers=headers), 409)
     assert [entry["session_id"] for entry in full["sessions"]] == [session_id]

@@ -136,8 +136,9 @@ async def test_keeper_goes_on_after_the_database_was_down_and_stops_when_told(st
         stage.screens,
         tickets=stage.tickets,
         activity=stage.fetching,
+        standings=stage.house,
+        afloat=stage.afloat,
         every_seconds=0.01,
-        ticket_seconds=TICKET_SECONDS,
         now=stage.clock.now,
     )
     somebody, film = stage.house.member(), stage.house.add_film()

@@ -284,15 +284,6 @@ async def test_while_the_database_is_down_a_player_keeps_its_screen_and_later_it
     assert (await stage.service.play(somebody, film)).resume_at == 130
 
 
-async def test_play_that_cannot_be_written_takes_no_screen(stage: Stage) -> None:
-    somebody, film = stage.house.member(), stage.house.add_film()
-    stage.database.cut = True
-    with pytest.raises(Busy):
-        await stage.service.play(somebody, film)
-    stage.database.cut = False
-    await stage.service.play(somebody, film)
-
-
 async def test_export_holds_what_was_watched_and_where(stage: Stage) -> None:
     somebody, film = stage.house.member(), stage.house.add_film("Sintel")
     play = await stage.service.play(somebody, film, user_agent="VLC/3")

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useResource } from "../api/resource.js";
 import { useGrant } from "../player/grant.js";
 import { originalOf } from "../player/original.js";
-import { EndedElsewhere, ScreensInUse } from "../player/overlays.js";
+import { Ended, ScreensInUse } from "../player/overlays.js";
 import { FilmPlayer } from "../player/player.js";
 import { refusal } from "../player/refusal.js";
 import { goBack, navigate, place, returnTo } from "../router.js";
@@ -34,12 +34,23 @@ function classesOf(film, most) {
 }
 
 /**
+ * @param {Film | undefined} film
+ * @param {number} most height class
+ * @returns {number} pixels of the tallest picture that the class includes; of the least one where none is that low
+ */
+function tallestOf(film, most) {
+  const pictures = film?.renditions ?? [];
+  const heights = pictures.filter((rendition) => rendition.height_class <= most).map((rendition) => rendition.height);
+  return Math.max(...heights, Math.min(most, ...pictures.map((rendition) => rendition.height)));
+}
+
+/**
  * A film being watched: asks for the permission, plays, and says why when it cannot.
  * @param {{videoId: string}} props
  */
 export function Watch({ videoId }) {
   const [go, setGo] = useState({ turn: 0, from: fromAddress() });
-  const [gone, setGone] = useState(/** @type {{sentence: string, at: number} | undefined} */ (undefined));
+  const [gone, setGone] = useState(/** @type {{sentence: string, at: number, reason: string} | undefined} */ (undefined));
   const renewed = useRef(0);
   const { grant, problem } = useGrant(videoId, go.turn);
   const { data: film } = /** @type {import("../api/resource.js").Resource<Film>} */ (useResource(`videos/${encodeURIComponent(videoId)}/metadata`));
@@ -66,7 +77,7 @@ export function Watch({ videoId }) {
     navigate(`/plans?film=${encodeURIComponent(videoId)}`, { replace: true });
   }, [problem]);
 
-  if (gone) return html`<${EndedElsewhere} sentence=${gone.sentence} onRetry=${() => restart(gone.at)} onAbout=${about} />`;
+  if (gone) return html`<${Ended} sentence=${gone.sentence} reason=${gone.reason} onRetry=${() => restart(gone.at)} onAbout=${about} />`;
   if (problem?.status === 409 && problem.body.sessions) {
     return html`<${ScreensInUse} problem=${problem} onFree=${() => restart(go.from)} onAbout=${about} />`;
   }
@@ -95,7 +106,12 @@ export function Watch({ videoId }) {
       picture=${film?.backdrop_url ?? null}
       onBack=${back}
       onAbout=${about}
-      onGone=${(/** @type {string} */ sentence, /** @type {number} */ at) => setGone({ sentence, at })}
+      tallest=${(/** @type {number} */ most) => tallestOf(film, most)}
+      onGone=${(/** @type {string} */ sentence, /** @type {number} */ at, /** @type {string} */ reason) => {
+        // What the plan allows now is told by asking again: to go on, or which plan it takes.
+        if (reason === "plan") restart(at);
+        else setGone({ sentence, at, reason });
+      }}
       onRestart=${restart}
       onExpired=${(/** @type {number} */ from) => {
         if (Date.now() - renewed.current < RENEWAL_GAP) return false;

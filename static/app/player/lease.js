@@ -6,14 +6,18 @@ import { asProblem } from "../api/problem.js";
  * Keep a screen while a film is open: tell the server where it stands, every so often and whenever that changes.
  * @param {HTMLVideoElement} video
  * @param {import("../api/types.js").PlayGrant} grant
- * @param {(sentence: string) => void} onGone the session was ended elsewhere
- * @param {(thumbnails: string) => void} onPictured pictures for the time line are there; where, relative to the manifest
- * @returns {() => void} gives the screen back; also done when the page is left
+ * @param {object} on
+ * @param {(sentence: string, reason: string) => void} on.gone the session was ended, and why
+ * @param {(thumbnails: string) => void} on.pictured pictures for the time line are there; where, relative to the manifest
+ * @param {(height: number) => void} on.lowered the plan shows less from now on: its greatest height class
+ * @returns {{leave: () => void, ask: () => Promise<boolean>}} `leave` gives the screen back, also done when the page is
+ * left; `ask` asks at once whether the session goes on
  */
-export function keepLease(video, grant, onGone, onPictured) {
+export function keepLease(video, grant, on) {
   const path = `playback/${grant.session_id}`;
   let open = true;
   let started = false;
+  let most = grant.max_height;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let next;
 
@@ -27,13 +31,17 @@ export function keepLease(video, grant, onGone, onPictured) {
     if (!open) return;
     next = setTimeout(beat, grant.heartbeat_seconds * 1000);
     try {
-      const { thumbnails } = await call("POST", `${path}/heartbeat`, { body: stand() });
-      if (thumbnails && open) onPictured(thumbnails);
+      const { thumbnails, max_height: allowed } = await call("POST", `${path}/heartbeat`, { body: stand() });
+      if (thumbnails && open) on.pictured(thumbnails);
+      if (allowed && allowed < most && open) {
+        most = allowed;
+        on.lowered(most);
+      }
     } catch (error) {
       const problem = asProblem(error);
       if (problem.status !== 410 || !open) return;
       close();
-      onGone(problem.detail);
+      on.gone(problem.detail, String(problem.body.reason ?? ""));
     }
   };
   const soon = () => {
@@ -63,5 +71,11 @@ export function keepLease(video, grant, onGone, onPictured) {
   video.addEventListener("playing", onPlaying);
   addEventListener("pagehide", leave);
   next = setTimeout(beat, grant.heartbeat_seconds * 1000);
-  return leave;
+  return {
+    leave,
+    ask: async () => {
+      await beat();
+      return open;
+    },
+  };
 }

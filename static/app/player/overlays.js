@@ -35,12 +35,19 @@ export function Broken({ sentence, onRetry, onAbout }) {
   `;
 }
 
-/** @param {{sentence: string, onRetry: () => void, onAbout: () => void}} props */
-export function EndedElsewhere({ sentence, onRetry, onAbout }) {
+/** Titles by the reason for which a session has ended. @type {Record<string, string>} */
+const ENDED = {
+  disabled: "No longer here",
+  removed: "No longer in the library",
+  silent: "Still there?",
+};
+
+/** @param {{sentence: string, reason: string, onRetry: () => void, onAbout: () => void}} props */
+export function Ended({ sentence, reason, onRetry, onAbout }) {
   return html`
     <${Notice}
       icon="screens"
-      title="Ended on another device"
+      title=${ENDED[reason] ?? "Ended on another device"}
       actions=${html`<button class="button primary" onClick=${onRetry}>Watch here</button><button class="button" onClick=${onAbout}>About the film</button>`}
     >
       ${sentence}

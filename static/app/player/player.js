@@ -32,7 +32,8 @@ import { useWaiting } from "./waiting.js";
  * @property {() => void} onAbout to the page about the film
  * @property {(from: number) => void} onRestart ask for a new permission and go on at `from` seconds
  * @property {(from: number) => boolean} onExpired the permission ran out; whether another is asked for
- * @property {(sentence: string, at: number) => void} onGone the session was ended elsewhere
+ * @property {(sentence: string, at: number, reason: string) => void} onGone the session was ended, and why
+ * @property {(most: number) => number} tallest height in pixels of the tallest picture of a height class up to that
  */
 
 /** @typedef {import("./shaka.js").Player} Player */
@@ -43,7 +44,7 @@ const TOGGLES = ["mediatogglesubtitlesrequest", "mediashowsubtitlesrequest", "me
  * A film playing across the whole window.
  * @param {PlayerProps} props
  */
-export function FilmPlayer({ grant, url, original, classes, startAt, title, videoId, chapters, spoken, picture, onBack, onAbout, onRestart, onExpired, onGone }) {
+export function FilmPlayer({ grant, url, original, classes, startAt, title, videoId, chapters, spoken, picture, onBack, onAbout, onRestart, onExpired, onGone, tallest }) {
   const stage = useRef(/** @type {HTMLDivElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
   const [player, setPlayer] = useState(/** @type {Player | undefined} */ (undefined));
@@ -52,8 +53,8 @@ export function FilmPlayer({ grant, url, original, classes, startAt, title, vide
   const [told, setTold] = useState({ text: "", turn: 0 });
   const tracks = useTracks(player, classes);
   const subtitles = useSubtitles(video.current, grant, videoId, spoken);
-  const now = useRef({ chapters, subtitles });
-  now.current = { chapters, subtitles };
+  const now = useRef({ chapters, subtitles, tallest });
+  now.current = { chapters, subtitles, tallest };
   const waiting = useWaiting(video.current);
   const { stopped, onFail } = useOutage(video.current, player);
 
@@ -75,9 +76,25 @@ export function FilmPlayer({ grant, url, original, classes, startAt, title, vide
       hideThumbnails = showThumbnails(box, element, index);
     };
     if (grant.thumbnails_url) onPictured(new URL(grant.thumbnails_url, location.href).pathname);
-    const leave = keepLease(element, grant, (sentence) => onGone(sentence, at()), onPictured);
+    let lowered = false;
+    const lease = keepLease(element, grant, {
+      gone: (sentence, reason) => onGone(sentence, at(), reason),
+      pictured: onPictured,
+      // What is here plays on; the next part comes in what the plan still shows.
+      lowered: (most) => {
+        lowered = true;
+        engine.player.configure("restrictions.maxHeight", now.current.tallest(most));
+      },
+    });
+    const expired = async (/** @type {import("./engine.js").Failure} */ failure) => {
+      lowered = false;
+      if (!(await lease.ask())) return; // it was ended, which has been told
+      if (lowered) engine.player.retryStreaming(0);
+      else if (!onExpired(at())) onFail(failure);
+    };
     const engine = openEngine(element, url, original, startAt, grant.start, (failure) => {
-      if (!failure.expired || !onExpired(at())) onFail(failure);
+      if (failure.expired) void expired(failure);
+      else onFail(failure);
     });
     setPlayer(engine.player);
     const stopScrubbing = seekOnRelease(box);
@@ -101,7 +118,7 @@ export function FilmPlayer({ grant, url, original, classes, startAt, title, vide
       for (const name of TOGGLES) box.removeEventListener(name, onToggle, true);
       stopScrubbing();
       hideThumbnails?.();
-      leave();
+      lease.leave();
       void engine.close();
     };
   }, []);
