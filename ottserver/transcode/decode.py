@@ -37,28 +37,39 @@ _MOST_REORDERED = 32
 _LOOK_AHEAD_PACKETS = 3000
 
 
+def _go_on() -> None:
+    """Nothing is to end it."""
+
+
 class _Late(Exception):
     """The seek landed after the picture that is wanted."""
 
 
-def numbered_frames(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
+def numbered_frames(
+    path: Path, video: VideoStream, grid: Grid, first: int, threads: int, check: Callable[[], None] = _go_on
+) -> Iterator[Numbered]:
     """Frames with their numbers on the grid, from one at or before frame `first` (where the source has one) to the end.
 
-    Interlaced frames come deinterlaced. Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
+    `check` is called for every packet, also on the way to the first frame, and may raise what is to end it. Interlaced
+    frames come deinterlaced. Raises `av.error.FFmpegError` or `OSError` when the file cannot be read.
     """
     lead = _DEINTERLACER_LEAD if video.interlaced else 0
-    frames = _from(path, video, grid, max(0, first - lead), threads)
+    frames = _from(path, video, grid, max(0, first - lead), threads, check)
     return _deinterlaced(frames, grid.rate) if video.interlaced else frames
 
 
-def _from(path: Path, video: VideoStream, grid: Grid, first: int, threads: int) -> Iterator[Numbered]:
+def _from(
+    path: Path, video: VideoStream, grid: Grid, first: int, threads: int, check: Callable[[], None]
+) -> Iterator[Numbered]:
     def attempt(seconds: float | Fraction) -> Iterator[Numbered]:
-        return _attempt(path, video, grid, first, round(seconds * grid.rate), threads)
+        return _attempt(path, video, grid, first, round(seconds * grid.rate), threads, check)
 
-    return landed(attempt, _BACK_OFF_SECONDS, first / grid.rate, lambda: _from_start(path, video, grid, threads))
+    return landed(attempt, _BACK_OFF_SECONDS, first / grid.rate, lambda: _from_start(path, video, grid, threads, check))
 
 
-def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, back: int, threads: int) -> Iterator[Numbered]:
+def _attempt(
+    path: Path, video: VideoStream, grid: Grid, first: int, back: int, threads: int, check: Callable[[], None]
+) -> Iterator[Numbered]:
     """The frames from `back` frames before `first` on, or none where the first of them is after `first`."""
     with open_source(path) as container:
         stream = _stream(container, video, threads)
@@ -66,7 +77,7 @@ def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, back: int, 
         target = grid.ticks_of(first, video.origin, time_base)
         try:
             seek(path, container, stream, target, back=target - grid.ticks_of(first - back, video.origin, time_base))
-            frames = _decoded(path, container, stream, video, grid, first)
+            frames = _decoded(path, container, stream, video, grid, first, check=check)
             head = next(frames, None)
         except (_Late, av.error.PermissionError):
             # Some demuxers refuse to seek where they have no index.
@@ -76,10 +87,13 @@ def _attempt(path: Path, video: VideoStream, grid: Grid, first: int, back: int, 
             yield from frames
 
 
-def _from_start(path: Path, video: VideoStream, grid: Grid, threads: int) -> Iterator[Numbered]:
+def _from_start(
+    path: Path, video: VideoStream, grid: Grid, threads: int, check: Callable[[], None]
+) -> Iterator[Numbered]:
     for patient in (True, False):
         with open_source(path) as container:
-            frames = _decoded(path, container, _stream(container, video, threads), video, grid, None, patient=patient)
+            stream = _stream(container, video, threads)
+            frames = _decoded(path, container, stream, video, grid, None, check=check, patient=patient)
             head = next(frames, None)
             if head is not None and (not patient or head[0] <= PATIENCE_SECONDS * grid.rate):
                 yield head
@@ -102,6 +116,7 @@ def _decoded(
     grid: Grid,
     first: int | None,
     *,
+    check: Callable[[], None],
     patient: bool = True,
 ) -> Iterator[Numbered]:
     time_base = Fraction(video.time_base)
@@ -109,13 +124,19 @@ def _decoded(
     def number(stamp: int) -> int:
         return grid.frame_at(stamp, video.origin, time_base)
 
-    marks, coming = marked(packets(container, stream))
+    marks, coming = marked(_checked(packets(container, stream), check))
     if first is not None and video.codec in _PLAIN_REFERENCES:
         coming = _hurried(coming, stream, lambda stamp: number(stamp) <= first)
     with path.open("rb", buffering=0) as file:
         losses = Losses(container, stream, file.fileno(), marks=marks)
         pictures = WholePictures(stream, losses, number, grid.rate, patient=patient)
         yield from pictures.read(coming if first is None else _not_after(coming, lambda stamp: number(stamp) <= first))
+
+
+def _checked(coming: Iterator[Packet[Stream]], check: Callable[[], None]) -> Iterator[Packet[Stream]]:
+    for packet in coming:
+        check()
+        yield packet
 
 
 def _not_after(coming: Iterator[Packet[Stream]], before: Callable[[int], bool]) -> Iterator[Packet[Stream]]:

@@ -1,12 +1,14 @@
 """Segments that players wait for: one job for all who want the same one, none for what nobody wants any more.
 
 What a player asks for begins a run: its worker goes on decoding forward, some segments ahead of the player, instead of
-seeking again for each. A run without anybody who waits gives way to one with.
+seeking again for each. A run without anybody who waits gives way to one with, and after each segment also one whose
+viewers have had more than whoever is first in line: many wishes of one do not keep the others back.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,15 @@ from ottserver.errors import Busy, NotFound
 from ottserver.media import segment_key
 from ottserver.transcode.making import Making, Wanted
 from ottserver.transcode.pool import JobFailed
+from ottserver.transcode.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from ottserver.transcode.pool import Rank
     from ottserver.transcode.studio import Studio
     from ottserver.transcode.title import Title
+    from ottserver.transcode.turns import Flow
 
 _REST_SECONDS = 10.0
 """A run that nobody has asked anything of for so long ends: its viewer has paused, or is gone."""
@@ -34,6 +39,8 @@ class Demand:
         self._limit = limit
         self._left = left
         self._runs: set[Making] = set()
+        self._at_work: set[Making] = set()
+        self._turns = Turns()
         self.quiet = asyncio.Event()
         """Set while nobody waits for anything."""
         self.quiet.set()
@@ -57,10 +64,12 @@ class Demand:
         key = segment_key(title.id, rendition, index)
         if title.map.is_ready(rendition, index) and (data := await self._studio.segment(key)):
             return data
-        run = self._covering(title, rendition, index) or self._begin(title, rendition, index, viewer)
+        flow = (viewer, rendition in {track.name for track in title.presentation.audio})
+        self._turns.join(flow, self._busy())
+        run = self._covering(title, rendition, index) or self._begin(title, rendition, index, flow)
         wanted = run.want(index)
         self.quiet.clear()
-        wanted.waiters += 1
+        wanted.viewers.append(viewer)
         try:
             return await asyncio.shield(wanted.bytes)
         except JobFailed as failure:
@@ -73,8 +82,8 @@ class Demand:
                 raise NotFound(message) from None
             raise
         finally:
-            wanted.waiters -= 1
-            if not wanted.waiters and not wanted.bytes.done():
+            wanted.viewers.remove(viewer)
+            if not wanted.viewers and not wanted.bytes.done():
                 self._unwanted(wanted)
 
     def watched(self, title: Title, rendition: str, index: int) -> None:
@@ -87,7 +96,8 @@ class Demand:
 
     def give_way(self) -> None:
         """Where no worker is free, end the run that is only ahead of its viewer and was asked least recently."""
-        ahead = [run for run in self._runs if not run.wanted and not run.hold.stopped]
+        # A run of sound ends by itself, sooner than it could be stopped.
+        ahead = [run for run in self._runs if not run.wanted and not run.hold.stopped and not run.sound]
         if ahead and not self._studio.at_once():
             min(ahead, key=lambda run: run.seen).hold.stop()
 
@@ -98,44 +108,82 @@ class Demand:
     def _covering(self, title: Title, rendition: str, index: int) -> Making | None:
         return next((run for run in self._runs if run.title is title and run.covers(rendition, index)), None)
 
-    def _begin(self, title: Title, rendition: str, index: int, viewer: str) -> Making:
+    def _begin(self, title: Title, rendition: str, index: int, flow: Flow) -> Making:
+        viewer, sound = flow
         if sum(len(run.wanted) for run in self._runs) >= self._limit:
-            message = "Too many segments are being made at the moment."
-            raise Busy(message, retry_after=2)
-        sound = rendition in {track.name for track in title.presentation.audio}
+            self._make_room(viewer)
         ahead = [run for run in self._runs if not run.wanted]
         # What was made ahead for the place, or the rung, that this viewer has left is of no use any more.
         for run in ahead:
             if viewer and run.viewer == viewer and run.sound == sound:
                 run.hold.stop()
         self.give_way()
-        # Sound is made in a moment and lets a player begin as soon as there is a picture. Whoever has asked for much
-        # already lets others go first.
-        queued = sum(run.viewer == viewer and not run.started for run in self._runs)
         run = Making(title, rendition, index, viewer, sound=sound)
-        self._start(run, queued)
+        self._start(run)
         return run
 
-    def _start(self, run: Making, queued: int) -> None:
+    def _make_room(self, viewer: str) -> None:
+        """Let whoever waits for most lose the wish that came last, unless that is the viewer, or has hardly more."""
+        message = "Too many segments are being made at the moment."
+        wishes = Counter(name for run in self._runs for wanted in run.wanted.values() for name in wanted.viewers)
+        waiting = [run for run in self._runs if run.wanted and not run.started]
+        alone = [(wishes[name], run.seen, run) for run in waiting for name in run.only()]
+        most, _, last = max(alone, key=lambda entry: entry[:2], default=(0, 0.0, None))
+        if last is None or most <= wishes[viewer] + 1:
+            raise Busy(message, retry_after=2)
+        last.fail(Busy(message, retry_after=2))
+        self._drop(last)
+
+    def _start(self, run: Making) -> None:
         self._runs.add(run)
         self._watch(run)
         work = self._studio.segments(
             run.title,
             run.work,
             "urgent",
-            priority=2 * queued + (not run.sound),
+            rank=lambda: self._rank(run),
             hold=run.hold,
-            started=run.start,
+            started=lambda: self._started(run),
             made=lambda _, index, data: self._made(run, index, data),
         )
         run.task = asyncio.create_task(work)
         run.task.add_done_callback(lambda task: self._ended(run, task))
+
+    def _started(self, run: Making) -> None:
+        run.started = True
+        self._at_work.add(run)
+        self._turns.charge(run.flows(), len(self._busy()))
+
+    def _rank(self, run: Making) -> Rank:
+        """The smallest goes first: who has no worker, then who had least, then sound, which is made in a moment."""
+        others = [other for other in self._at_work if other is not run and not other.hold.stopped]
+        served = {flow for other in others for flow in other.flows()}
+        return min((flow in served, self._turns.had(flow), not run.sound) for flow in run.flows())
+
+    def _busy(self) -> set[Flow]:
+        """All who want something, or for whom a worker is at work."""
+        return {flow for run in self._runs for flow in run.flows()}
 
     def _made(self, run: Making, index: int, data: bytes) -> None:
         run.made(index, data)
         self._calm()
         if not run.wanted:
             self._watch(run)
+        self._pass_on(run)
+        if not run.hold.stopped:
+            self._turns.charge(run.flows(), len(self._busy()))
+
+    def _pass_on(self, run: Making) -> None:
+        """After a segment, give the worker to the first in line who gets none that is about to be free.
+
+        The run goes on if somebody waits for more of it who had no more than that one. A run of sound ends by itself.
+        """
+        line = self._studio.line()
+        leaving = sum(other.hold.stopped for other in self._at_work)
+        if run.sound or run.hold.stopped or leaving >= len(line):
+            return
+        if not run.wanted or line[leaving] < self._rank(run):
+            run.hold.stop()
 
     def _unwanted(self, wanted: Wanted) -> None:
         """The last who waited for a segment has gone: the player has moved on, or is closed."""
@@ -144,6 +192,10 @@ class Demand:
         self._calm()
         if run.wanted:
             return
+        self._drop(run)
+
+    def _drop(self, run: Making) -> None:
+        """Nothing is wanted of the run: end it, or have it never begin."""
         run.hold.stop()
         if not run.started and run.task is not None:
             run.task.cancel()
@@ -151,6 +203,7 @@ class Demand:
 
     def _ended(self, run: Making, task: asyncio.Task[None]) -> None:
         self._runs.discard(run)
+        self._at_work.discard(run)
         if run.timer is not None:
             run.timer.cancel()
         run.release()
@@ -168,7 +221,7 @@ class Demand:
         first = min(ended.wanted)
         run = Making(ended.title, ended.rendition, first, ended.viewer, sound=ended.sound)
         run.adopt(ended)
-        self._start(run, 0)
+        self._start(run)
 
     def _watch(self, run: Making) -> None:
         """End the run when nobody asks anything of it for a while."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ottserver.transcode.hold import Hold
@@ -11,6 +11,7 @@ from ottserver.transcode.segmentmap import Work
 
 if TYPE_CHECKING:
     from ottserver.transcode.title import Title
+    from ottserver.transcode.turns import Flow
 
 LOOK_AHEAD = 3
 """Segments that are made beyond the last one a player has asked for."""
@@ -21,12 +22,13 @@ _REACH = 2
 
 @dataclass(eq=False)
 class Wanted:
-    """A segment on its way, and how many wait for it."""
+    """A segment on its way, and who waits for it."""
 
     run: Making
     index: int
     bytes: asyncio.Future[bytes]
-    waiters: int = 0
+    viewers: list[str] = field(default_factory=list)
+    """Who waits, a name for each."""
 
 
 class Making:
@@ -47,6 +49,7 @@ class Making:
         self.hold = Hold(None if sound else first)
         self.wanted: dict[int, Wanted] = {}
         self.started = False
+        """Whether a worker has begun it."""
         self.seen = 0.0
         """When somebody last asked something of it, in seconds of the loop's clock."""
         self.task: asyncio.Task[None] | None = None
@@ -55,14 +58,21 @@ class Making:
         self._reserve_to = first
         self.lead(first)
 
-    def start(self) -> None:
-        """A worker has begun it."""
-        self.started = True
+    def flows(self) -> set[Flow]:
+        """For whom it works: those who wait, else the one for whom it was begun."""
+        viewers = {viewer for one in self.wanted.values() for viewer in one.viewers} or {self.viewer}
+        return {(viewer, self.sound) for viewer in viewers}
+
+    def only(self) -> list[str]:
+        """The one viewer who waits for it, if it is one."""
+        viewers = {viewer for one in self.wanted.values() for viewer in one.viewers}
+        return list(viewers) if len(viewers) == 1 else []
 
     def covers(self, rendition: str, index: int) -> bool:
         """Whether the run will come to a segment sooner than another one would."""
         if rendition != self.rendition or self.hold.stopped:
-            return False
+            # What is wanted of a run that gives way is made by the one that follows it.
+            return rendition == self.rendition and index in self.wanted
         return self.next <= index <= self.next + _REACH and index < self.first + self.work.count
 
     def lead(self, index: int) -> None:

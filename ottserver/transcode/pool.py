@@ -6,7 +6,6 @@ A worker that crashes, hangs or is killed costs only its job, which another one 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import logging
 import math
@@ -20,11 +19,12 @@ from ottserver.transcode.hold import Hold
 from ottserver.transcode.jobs import Item
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from ottserver.transcode.jobs import Job, Lane
 
     Take = Callable[[Item], Awaitable[None]]
+    Rank = tuple[float, ...]
 
 _log = logging.getLogger(__name__)
 _MODULE = "ottserver.transcode.worker"
@@ -163,40 +163,56 @@ class Worker:
             await task
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """Somebody who waits for a worker."""
+
+    rank: Callable[[], Rank]
+    turn: asyncio.Future[Worker]
+
+
+def first() -> Rank:
+    """Before all who have another rank."""
+    return ()
+
+
 @dataclass
 class _Workers:
-    """The workers of a lane, and who waits for one: smallest priority first, then who came first."""
+    """The workers of a lane, and who waits for one: smallest rank first, then who came first."""
 
     workers: list[Worker]
     idle: list[Worker] = field(default_factory=list)
-    waiting: list[tuple[int, int, asyncio.Future[Worker]]] = field(default_factory=list)
-    order: Iterator[int] = field(default_factory=itertools.count)
+    waiting: list[_Waiting] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.idle = list(self.workers)
 
-    async def take(self, priority: int) -> Worker:
+    async def take(self, rank: Callable[[], Rank]) -> Worker:
         if self.idle:
             # One that runs, if any does: it begins at once.
             worker = next((worker for worker in reversed(self.idle) if worker.pid is not None), self.idle[-1])
             self.idle.remove(worker)
             return worker
-        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self.waiting, (priority, next(self.order), turn))
+        waiting = _Waiting(rank, asyncio.get_running_loop().create_future())
+        self.waiting.append(waiting)
         try:
-            return await turn
+            return await waiting.turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give(turn.result())
+            if waiting in self.waiting:
+                self.waiting.remove(waiting)
+            elif waiting.turn.done() and not waiting.turn.cancelled():
+                self.give(waiting.turn.result())
             raise
 
     def give(self, worker: Worker) -> None:
-        while self.waiting:
-            _, _, turn = heapq.heappop(self.waiting)
-            if not turn.done():
-                turn.set_result(worker)
-                return
-        self.idle.append(worker)
+        line = [waiting for waiting in self.waiting if not waiting.turn.done()]
+        if line:
+            chosen = min(line, key=lambda waiting: waiting.rank())
+            line.remove(chosen)
+            chosen.turn.set_result(worker)
+        else:
+            self.idle.append(worker)
+        self.waiting = line
 
 
 class Pool:
@@ -238,19 +254,20 @@ class Pool:
         lane: Lane,
         job: Job,
         *,
-        priority: int = 0,
+        rank: Callable[[], Rank] = first,
         started: Callable[[], None] | None = None,
         take: Take | None = None,
         hold: Hold | None = None,
     ) -> list[Item]:
         """Have the job done; what it makes is handed to `take` as it comes, or returned where there is no `take`.
 
-        Waits for a worker in order of `priority` (smaller first). `started` is called when one takes the job. A run
+        Whenever a worker is free, the job of the smallest `rank` at that moment gets it; without one, nobody is before
+        it but who came earlier. `started` is called when a worker takes the job. A run
         goes as far as `hold` lets it. Cancelling gives up the place in the queue; when a worker has the job already, it
         is asked to stop, and ended when it does not. Raises `JobFailed` after the last try.
         """
         workers = self._lanes[lane]
-        worker = await workers.take(priority)
+        worker = await workers.take(rank)
         items: list[Item] = []
         hold = hold or Hold()
 
@@ -314,6 +331,10 @@ class Pool:
     def idle(self, lane: Lane) -> bool:
         """Whether a job of that lane would begin at once."""
         return bool(self._lanes[lane].idle)
+
+    def line(self, lane: Lane) -> list[Rank]:
+        """The ranks of those who wait for a worker of that lane, in the order of their turns."""
+        return sorted(waiting.rank() for waiting in self._lanes[lane].waiting if not waiting.turn.done())
 
     def pids(self) -> list[int]:
         """Ids of the worker processes that run."""

@@ -11,7 +11,7 @@ from ottserver.errors import NoRoom, NotFound
 from ottserver.media import artwork_key, extra_key, init_key, segment_key
 from ottserver.transcode import jobs
 from ottserver.transcode.boxes import whole
-from ottserver.transcode.pool import JobFailed
+from ottserver.transcode.pool import JobFailed, first
 from ottserver.transcode.spill import Spill
 from ottserver.transcode.tiling import PICTURES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.hold import Hold
     from ottserver.transcode.jobs import Item, Lane
-    from ottserver.transcode.pool import Pool
+    from ottserver.transcode.pool import Pool, Rank
     from ottserver.transcode.segmentmap import Work
     from ottserver.transcode.tiling import Redrawing
     from ottserver.transcode.title import Title
@@ -73,16 +73,16 @@ class Studio:
         work: Work,
         lane: Lane,
         *,
-        priority: int = 0,
+        rank: Callable[[], Rank] | None = None,
         hold: Hold | None = None,
         started: Callable[[], None] | None = None,
         made: Callable[[str, int, bytes], None] | None = None,
     ) -> None:
         """Make and publish segments, as far as `hold` lets the work go.
 
-        `made` is told of each: rendition, index and the published bytes. What players wait for (`urgent`) is handed out
-        although a full disk does not take it. Raises `JobFailed`, `NotFound` when the title was removed meanwhile, and
-        `NoRoom`.
+        `rank` is the pool's: the smallest goes first. `made` is told of each: rendition, index and the published bytes.
+        What players wait for (`urgent`) is handed out although a full disk does not take it. Raises `JobFailed`,
+        `NotFound` when the title was removed meanwhile, and `NoRoom`.
         """
 
         async def take(item: Item) -> None:
@@ -96,7 +96,7 @@ class Studio:
                     job = jobs.audio_job(title.plan, str(path), work.renditions[0], work.first, work.count)
                 else:
                     job = jobs.video_job(title.plan, str(path), list(work.renditions), work.first, work.count)
-                await self._pool.run(lane, job, priority=priority, started=started, take=take, hold=hold)
+                await self._pool.run(lane, job, rank=rank or first, started=started, take=take, hold=hold)
         except BlobMissing:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
@@ -104,6 +104,10 @@ class Studio:
     def at_once(self) -> bool:
         """Whether what a player waits for would be begun at once."""
         return self._pool.idle("urgent")
+
+    def line(self) -> Sequence[Rank]:
+        """The ranks of all that players wait for and no worker has begun, in the order of their turns."""
+        return self._pool.line("urgent")
 
     async def _publish(self, title: Title, item: Item, lane: Lane) -> bytes:
         rendition, index = item.about["rendition"], item.about["index"]

@@ -171,7 +171,7 @@ def video_segments(
     """
     grid, video = grid_of(plan), plan.report.video
     starts = grid.starts[first : first + count + 1]
-    pictures = on_grid(numbered_frames(path, video, grid, starts[0], threads), starts[0], starts[-1])
+    pictures = on_grid(numbered_frames(path, video, grid, starts[0], threads, leash.check), starts[0], starts[-1])
     for index, (start, end) in enumerate(pairwise(starts), start=first):
         leash.reach(index)
         for rung, (init, media, sets) in zip(
@@ -242,7 +242,7 @@ def _smaller(
     for _ in range(_TRIES):
         cap *= _TIGHTER
         encoder = RungEncoder(rung, grid, start, threads=threads, cap=cap, encoder=plan.encoder, level=level)
-        frames = numbered_frames(path, plan.report.video, grid, start, threads)
+        frames = numbered_frames(path, plan.report.video, grid, start, threads, leash.check)
         _encode([encoder], plan, on_grid(frames, start, end), threads, leash)
         made = encoder.finish()
         if not _too_large(made[1], rung, grid, index):
