@@ -28,6 +28,8 @@ class Nginx:
     """Host and port of the server behind it."""
     tls: tuple[Path, Path] | None = None
     """Certificate and key; with them it serves HTTP/2 over TLS, by the lines that the file has as comments."""
+    patient: bool = True
+    """Whether it waits longer than shipped for an answer about a ticket: a machine that runs tests is a busy one."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -81,6 +83,11 @@ class Nginx:
             "listen 80;": "" if self.tls else f"listen 127.0.0.1:{self.port};",
             "http {": "http {" + "".join(f"\n    {kind}_temp_path {self.folder}/{kind};" for kind in _TEMPORARY),
         }
+        if self.patient:
+            fits |= {
+                "proxy_read_timeout 1500ms;": "proxy_read_timeout 20s;",
+                "connect_timeout 500ms": "connect_timeout 5s",
+            }
         if self.tls:
             fits |= {
                 "#listen 443 ssl http2;": f"listen 127.0.0.1:{self.port} ssl http2;",
