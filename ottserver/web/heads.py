@@ -8,11 +8,17 @@ from ottserver.ids import new_id
 
 SERVER = "ottserver"
 """Instead of the versions of what it is made with."""
-COMMON_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
+COMMON_HEADERS = {"X-Content-Type-Options": "nosniff"}
+"""Of every answer; media have no others, which would travel with every segment for no browser to look at."""
+SITE_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+"""Of all other answers: pages, their files and the API are for this origin's own pages."""
+STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+"""Where users come by https (RFC 6797): browsers then come by nothing else. Other hosts of the domain are not ours."""
+MEDIA = "/media/"
 REQUEST_ID = "X-Request-Id"
 
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")

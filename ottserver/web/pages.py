@@ -30,17 +30,33 @@ ELSEWHERE = "/{rest:(?!(?:api|media|static|vendor)(?:/|$)|healthz|readyz|metrics
 """All others that a person may have mistyped: the page says that there is nothing, in its own words."""
 
 
+PERMISSIONS = ", ".join(
+    (
+        *(f"{feature}=(self)" for feature in ("autoplay", "encrypted-media", "fullscreen", "picture-in-picture")),
+        *(
+            f"{feature}=()"
+            for feature in (
+                *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid"),
+                *("magnetometer", "microphone", "midi", "serial", "usb", "xr-spatial-tracking"),
+            )
+        ),
+    )
+)
+"""What a player needs of the browser, and what nothing on our pages may ever ask for."""
+
+
 def policy(import_map_hash: str) -> str:
     """The Content-Security-Policy of our pages.
 
-    The player hands media to the browser as blobs, and begins subtitle tracks with an empty data: file; styles may be
-    inline because web components carry their own.
+    The player hands media to the browser as blobs, and begins subtitle tracks with an empty data: file; the
+    player's web components carry style elements of their own, and nothing else may be inline.
     """
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src 'self' {import_map_hash}",
-            "style-src 'self' 'unsafe-inline'",
+            "style-src 'self'",
+            "style-src-elem 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self'",
             "media-src 'self' blob: data:",
@@ -56,7 +72,11 @@ def policy(import_map_hash: str) -> str:
 
 def routes(assets: Assets) -> Routes:
     """Every address of the page and its files."""
-    headers = {"Content-Security-Policy": policy(assets.import_map_hash), "X-Frame-Options": "DENY"}
+    headers = {
+        "Content-Security-Policy": policy(assets.import_map_hash),
+        "Permissions-Policy": PERMISSIONS,
+        "X-Frame-Options": "DENY",
+    }
 
     async def page(call: Call[NoBody, NoQuery]) -> web.Response:
         response = await assets.page(call.request)

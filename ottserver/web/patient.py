@@ -8,6 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
+from aiohttp.http_writer import MIN_PAYLOAD_FOR_WRITELINES, Buffer, StreamWriter
 from aiohttp.web_protocol import RequestHandler
 
 from ottserver.ids import new_id
@@ -16,6 +17,8 @@ from ottserver.web.bounds import Pace, cut_off, taken_bytes
 from ottserver.web.heads import COMMON_HEADERS, REQUEST_ID, SERVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import web
 
     from ottserver.web.bounds import Door
@@ -168,6 +171,22 @@ class BoundedConnection(RequestHandler):
             line.close()
 
         self._loop.call_later(LINGER_SECONDS, end)
+
+
+class SharingWriter(StreamWriter):
+    """Hands large bodies on as they are, where aiohttp would put head and body together in bytes of their own.
+
+    So a client that reads slowly holds a reference to a segment in the cache, and not a copy of it; uvloop still sends
+    both in one call.
+    """
+
+    def _writelines(self, chunks: Iterable[Buffer]) -> None:
+        parts = tuple(chunks)
+        if sum(map(len, parts)) < MIN_PAYLOAD_FOR_WRITELINES:
+            super()._writelines(parts)
+            return
+        for part in parts:
+            self._write(part)
 
 
 def _answer(status: HTTPStatus, title: str, detail: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -15,11 +16,18 @@ from ottserver.web import heads, problems
 from ottserver.web.adapt import RATE_LIMIT_FIELDS, SECURE_COOKIES, adapt
 from ottserver.web.bounds import Bounds, Door
 from ottserver.web.clients import PROXIES, Proxies
-from ottserver.web.heads import COMMON_HEADERS, redacted
+from ottserver.web.heads import COMMON_HEADERS, MEDIA, SITE_HEADERS, STRICT_TRANSPORT, redacted
 from ottserver.web.instant import InstantConnection
+from ottserver.web.patient import SharingWriter
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Iterable
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import RequestHandler
 
     from ottserver.web.guards import Guard
     from ottserver.web.instant import InstantAnswers
@@ -31,6 +39,8 @@ log = logging.getLogger(__name__)
 REQUEST_ID = web.RequestKey("request_id", str)
 ANSWERING = web.RequestKey("answering", bool)
 """Set once the answer's head is on its way."""
+OWN_HEADERS: web.AppKey[Mapping[str, str]] = web.AppKey("own_headers", Mapping)
+"""What answers that are not media say besides."""
 
 CONNECTION_LIMITS: dict[str, Any] = {
     "access_log": None,
@@ -93,6 +103,9 @@ def _failed(request: web.Request, error: Exception) -> web.Response:
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
     request[ANSWERING] = True
     response.headers.update(request.get(RATE_LIMIT_FIELDS, {}))
+    if not request.rel_url.raw_path.startswith(MEDIA):
+        for name, value in request.app[OWN_HEADERS].items():
+            response.headers.setdefault(name, value)
     _complete(response, request.get(REQUEST_ID) or new_id())
 
 
@@ -159,7 +172,16 @@ class _Runner(web.AppRunner):
             except web.HTTPException as error:  # such as an Expect that aiohttp refuses before any middleware
                 return problems.from_http(error)
 
-        server = _Server(outermost, request_factory=plain.request_factory, handler_cancellation=True)
+        def request(
+            message: RawRequestMessage,
+            payload: StreamReader,
+            protocol: RequestHandler,
+            _writer: AbstractStreamWriter,
+            task: asyncio.Task[None],
+        ) -> web.BaseRequest:
+            return plain.request_factory(message, payload, protocol, SharingWriter(protocol, task.get_loop()), task)
+
+        server = _Server(outermost, request_factory=request, handler_cancellation=True)
         server.door = Door(self.bounds, self.app[PROXIES])
         server.answers = self.answers
         return server
@@ -195,6 +217,7 @@ def build_application(
     """The application that serves `routes`, in their order; only what `proxies` say of a client is believed."""
     application = web.Application(middlewares=[edge], client_max_size=0)
     application[SECURE_COOKIES] = secure_cookies
+    application[OWN_HEADERS] = SITE_HEADERS | (STRICT_TRANSPORT if secure_cookies else {})
     application[PROXIES] = proxies or Proxies()
     for route in routes:
         handler = adapt(route, guard, limits)

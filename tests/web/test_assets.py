@@ -112,7 +112,10 @@ async def test_nothing_else_can_be_reached(site: Site, path: str) -> None:
 
 
 async def test_page_runs_no_inline_script_but_its_import_map(site: Site) -> None:
-    policy = (await site.call("GET", "/")).headers["Content-Security-Policy"]
+    headers = (await site.call("GET", "/")).headers
+    policy = headers["Content-Security-Policy"]
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "fullscreen=(self)" in headers["Permissions-Policy"]
     script = next(part for part in policy.split("; ") if part.startswith("script-src"))
     assert "'sha256-KGqLjoMQ7RYpnOB+KAazAm6mjaVKNKr0m3F2pZSoP44='" not in script
     assert "'self'" in script

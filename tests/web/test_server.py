@@ -129,7 +129,22 @@ async def test_common_headers_are_on_every_answer(site: Site) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Strict-Transport-Security" not in headers
         assert headers["Server"] == "ottserver"
+
+
+async def test_browsers_are_held_to_https_where_users_come_by_it(serve: Serve) -> None:
+    site = await serve(ROUTES, secure=True)
+    assert (await site.call("GET", "/ok")).headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+async def test_media_say_nothing_that_only_pages_need(serve: Serve) -> None:
+    site = await serve([Route("GET", "/media/{rest:.*}", _ok, "Media", access=Access.PUBLIC, raw=True)], secure=True)
+    for path in ("/media/ticket/segment", "/media/"):
+        headers = (await site.call("GET", path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert not headers.keys() & {"Referrer-Policy", "Cross-Origin-Opener-Policy", "Strict-Transport-Security"}
 
 
 async def test_request_id_of_the_client_is_kept(site: Site) -> None:
