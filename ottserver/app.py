@@ -118,7 +118,9 @@ async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
         database = GuardedDatabase(
             await stack.enter_async_context(open_database(settings.effective_database_url)), backends
         )
-        blobs = await stack.enter_async_context(open_blobs(settings.effective_blobs_url, settings.data / "scratch"))
+        blobs = await stack.enter_async_context(
+            open_blobs(settings.effective_blobs_url, settings.data / "scratch", wiring.disk_room(settings))
+        )
         cache = GuardedCache(await stack.enter_async_context(open_cache(settings.cache_url)), backends)
         rooms = _build(settings, secret, database, blobs, cache, registry)
         stack.push_async_callback(rooms.accounts.close)

@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from ottserver.errors import SettingsError
+from ottserver.machine import memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,9 @@ PREFIX = "OTT_"
 SHORTEST_SEGMENT = 2.0
 LONGEST_SEGMENT = 10.0
 SECRET_LENGTH = 32
+CACHE_PART = 8
+"""Unless it is set, the cache of segments takes one part in so many of the memory, and so many bytes at least."""
+CACHE_LEAST = 64_000_000
 
 Role = Literal["web", "encode", "consume"]
 ALL_ROLES: tuple[Role, ...] = ("web", "encode", "consume")
@@ -117,9 +121,10 @@ class RungSettings(_Section):
 
 
 class StorageSettings(_Section):
-    """What is kept free on the disks."""
+    """What is kept free on the disks, and how much of what is stored elsewhere is kept on this one."""
 
     reserve_bytes: Annotated[int, Field(ge=0)]
+    cache_bytes: Annotated[int, Field(ge=0)]
 
 
 class TranscodeSettings(_Section):
@@ -151,7 +156,7 @@ class TranscodeSettings(_Section):
 class DeliverySettings(_Section):
     """The edge cache and the life of a ticket."""
 
-    cache_bytes: Annotated[int, Field(ge=1_000_000)]
+    cache_bytes: Annotated[int, Field(ge=1_000_000)] = max(memory_bytes() // CACHE_PART, CACHE_LEAST)
     ticket_hours: Annotated[float, Field(gt=0, le=168)]
 
 

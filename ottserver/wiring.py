@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ottserver.accounts.models import AccountSettings
+from ottserver.backends.blobs import DiskRoom
 from ottserver.billing.models import Plan
 from ottserver.catalog.models import Encoding
 from ottserver.errors import Invalid
@@ -69,6 +70,11 @@ def ingest_limits(settings: Settings) -> IngestLimits:
 def ticket_seconds(settings: Settings) -> int:
     """How long a ticket lives."""
     return round(settings.delivery.ticket_hours * 3600)
+
+
+def disk_room(settings: Settings) -> DiskRoom:
+    """Where blobs of a remote store are kept."""
+    return DiskRoom(settings.data / "blob-cache", settings.storage.cache_bytes, settings.storage.reserve_bytes)
 
 
 def encoder_settings(settings: Settings) -> EncoderSettings:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from ottserver.backends.blobs import Blobs, open_blobs
+from ottserver.backends.blobs.disk import DiskCache
+from ottserver.backends.blobs.steady import SteadyBlobs
 from ottserver.backends.bus import Bus, open_bus
 from ottserver.backends.cache import Cache, open_cache
 from ottserver.backends.database import Database, open_database
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 DATABASES = {"sqlite": "sqlite:///{folder}/contract.db"}
 BUSES = {"outbox": "outbox://"}
-BLOBS = {"file": "file://{folder}/blobs", "memory": "memory://"}
+BLOBS = {"file": "file://{folder}/blobs", "memory": "memory://", "kept": "memory://?kept"}
+"""`kept` is as a store elsewhere is opened: with retries and a cache on the local disk."""
 CACHES = {"memory": "memory://"}
 
 
@@ -70,7 +73,13 @@ def second_blobs_url(blobs_url: str, tmp_path: Path) -> str:
 @pytest.fixture
 async def blobs(blobs_url: str, tmp_path: Path) -> AsyncIterator[Blobs]:
     async with open_blobs(blobs_url, tmp_path / "scratch") as blobs:
-        yield blobs
+        if not blobs_url.endswith("?kept"):
+            yield blobs
+            return
+        kept = DiskCache(SteadyBlobs(blobs), tmp_path / "kept", 100_000_000)
+        await kept.open()
+        yield kept
+        await kept.close()
 
 
 @pytest.fixture(params=CACHES)

@@ -1,7 +1,8 @@
 """Blobs: immutable bytes under relative keys.
 
 Keys are relative, made of `/`-separated parts of ASCII letters, digits, `.`, `_` and `-`. Writes are atomic: a reader
-sees a whole blob or none. `file://` keeps them below a folder, `memory://` in this process.
+sees a whole blob or none. `file://` keeps them below a folder, `memory://` in this process, `s3://` in a bucket at the
+other end of a network: its reads are tried again (`steady`), and what was read is kept on the local disk (`disk`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ class BlobInfo:
 
     key: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """Where blobs of a remote store are kept, how many bytes of them, and how much of the disk is left to others."""
+
+    folder: Path
+    limit_bytes: int
+    leaving: int
 
 
 class BlobMissing(Exception):
@@ -109,12 +119,21 @@ class Blobs(Protocol):
         ...
 
 
-def open_blobs(url: str, scratch: Path) -> AbstractAsyncContextManager[Blobs]:
-    """The store that `url` names; `scratch` is a local folder for copies in transit. Raises `SettingsError`."""
+def open_blobs(url: str, scratch: Path, cache: DiskRoom | None = None) -> AbstractAsyncContextManager[Blobs]:
+    """The store that `url` names; `scratch` is a local folder for copies in transit. Raises `SettingsError`.
+
+    `cache` is where blobs of a store that is not on this machine may be kept.
+    """
     scheme = urlsplit(url).scheme
     if scheme in ("file", "memory"):
         from ottserver.backends.blobs.objectstore import open_object_store  # noqa: PLC0415 - only the chosen driver is loaded
 
         return open_object_store(url, scratch)
-    message = f"blobs_url: no blob store is known for the scheme {scheme!r}; use file:///folder or memory://"
+    if scheme == "s3":
+        from ottserver.backends.blobs.remote import open_remote  # noqa: PLC0415 - only the chosen driver is loaded
+
+        return open_remote(url, scratch, cache)
+    message = (
+        f"blobs_url: no blob store is known for the scheme {scheme!r}; use file:///folder, s3://bucket or memory://"
+    )
     raise SettingsError(message)

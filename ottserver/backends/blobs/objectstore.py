@@ -1,4 +1,4 @@
-"""Blobs through obstore (the Rust object_store): a folder, or this process's memory."""
+"""Blobs through obstore (the Rust object_store): a folder, this process's memory, or a bucket that speaks S3."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import re
 import shutil
 import tempfile
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from ottserver.backends.blobs import BlobInfo, BlobMissing, BlobsDown, BlobsFull
 from ottserver.backends.blobs.files import INCOMING, sweep, take_file
@@ -25,11 +26,14 @@ from ottserver.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from obstore.store import ClientConfig, S3Config
+
 log = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _KEY_LIMIT = 512
 _CHUNK = 8 * 1024 * 1024
+_S3_SECONDS, _S3_CONNECT_SECONDS = timedelta(seconds=30), timedelta(seconds=3)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 # The driver has no error of its own for a full disk: the number is in its sentence.
 
@@ -65,7 +69,7 @@ def _is_full(error: BaseException) -> bool:
 class ObjectStoreBlobs:
     """Implements `ottserver.backends.blobs.Blobs`; `folder` is set where blobs are plain files."""
 
-    def __init__(self, store: LocalStore | MemoryStore, folder: Path | None, scratch: Path) -> None:
+    def __init__(self, store: LocalStore | MemoryStore | S3Store, folder: Path | None, scratch: Path) -> None:
         """Work on `store`; `scratch` takes the copies that `local` hands out where there is no folder."""
         self._store = store
         self._folder = folder
@@ -77,7 +81,11 @@ class ObjectStoreBlobs:
         checked_key(key)
         with _reaching(key):
             result = await obstore.get_async(self._store, key)
-            return bytes(await result.bytes_async())
+            data = bytes(await result.bytes_async())
+        if len(data) != result.meta["size"]:
+            log.warning("the blob store gave %d of the %d bytes of %s", len(data), result.meta["size"], key)
+            raise BlobsDown
+        return data
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
         """Up to `length` bytes from `start`; raises `BlobMissing`."""
@@ -244,14 +252,43 @@ def _prepare(folder: Path) -> None:
         raise SettingsError(message) from error
 
 
+def _bucket(url: str) -> S3Store:
+    """The bucket of `s3://bucket/prefix?endpoint=…&region=…`; keys come from where AWS's own tools have them."""
+    parts = urlsplit(url)
+    given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    endpoint, region = given.pop("endpoint", ""), given.pop("region", "us-east-1")
+    if not parts.hostname or given:
+        message = f"blobs_url: {url!r} names no bucket; use s3://bucket/prefix?endpoint=https://host&region=name"
+        raise SettingsError(message)
+    # Another try is the business of `SteadyBlobs`, which knows how long a player waits.
+    options: ClientConfig = {"timeout": _S3_SECONDS, "connect_timeout": _S3_CONNECT_SECONDS, "allow_http": True}
+    config: S3Config = {"region": region}
+    if endpoint:
+        config["endpoint"], config["virtual_hosted_style_request"] = endpoint, False
+    try:
+        return S3Store(
+            parts.hostname,
+            prefix=parts.path.strip("/") or None,
+            config=config,
+            client_options=options,
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=1)},
+        )
+    except BaseError as error:
+        message = f"blobs_url: {url!r} cannot be used: {error}"
+        raise SettingsError(message) from error
+
+
 @asynccontextmanager
 async def open_object_store(url: str, scratch: Path) -> AsyncIterator[ObjectStoreBlobs]:
-    """Open `file:///folder` (made when missing) or `memory://`. Raises `SettingsError`."""
+    """Open `file:///folder` (made when missing), `memory://` or `s3://bucket/prefix`. Raises `SettingsError`."""
     await asyncio.to_thread(_prepare, scratch)
     await asyncio.to_thread(sweep, scratch)
     parts = urlsplit(url)
     if parts.scheme == "memory":
         yield ObjectStoreBlobs(MemoryStore(), None, scratch)
+        return
+    if parts.scheme == "s3":
+        yield ObjectStoreBlobs(_bucket(url), None, scratch)
         return
     folder = Path(unquote(parts.path))
     if parts.netloc or not folder.is_absolute():
