@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ottserver.delivery.sieve import Sieve
+from ottserver.delivery.shelf import Shelf
+from ottserver.delivery.viewers import Place, Viewers
 from ottserver.errors import Busy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ottserver.delivery.metrics import DeliveryMetrics
 
 FLIGHTS_LIMIT = 1_000
 FLIGHTS_OF_ONE = 16
 """Bodies that are fetched at once for one who asks: more than any player wants, too few to keep the others waiting."""
-_OVERHEAD_BYTES = 1_000
-"""What a body costs beside its bytes: key, tag and the objects around them."""
+_OVERHEAD_BYTES = 1_800
+"""What a body costs beside its bytes: key, tag, header fields, place and the objects around them."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 _HASH_INLINE_BYTES = 64 * 1024
 
@@ -34,6 +36,8 @@ class Body:
     content_type: str
     needed_height: int = 0
     """The least `max_height` of a plan that opens it; 0 where every plan does."""
+    place: Place | None = None
+    """Where in the film it is; nothing for what is no media segment."""
     told: str = field(init=False)
     """The header fields of every answer with bytes of a segment, each with its CRLF."""
 
@@ -44,6 +48,10 @@ class Body:
             f"Content-Type: {self.content_type}\r\n"
         )
         object.__setattr__(self, "told", told)
+
+
+class NotMade(Exception):
+    """A segment that is only wanted ahead of time does not exist yet."""
 
 
 class _Flight:
@@ -60,11 +68,13 @@ class _Flight:
 class Edge:
     """Keeps bodies up to a number of bytes. Failures are never kept."""
 
-    def __init__(self, limit_bytes: int, metrics: DeliveryMetrics) -> None:
-        """Start empty."""
-        self._bodies: Sieve[Body] = Sieve(limit_bytes)
+    def __init__(self, limit_bytes: int, metrics: DeliveryMetrics, viewers: Viewers | None = None) -> None:
+        """Start empty; `viewers` foresees what will be asked for."""
+        self._bodies: Shelf[Body] = Shelf(limit_bytes, viewers or Viewers())
         self.peek = self._bodies.get
         """The body if it is in memory, without counting. Never waits."""
+        self.holds = self._bodies.__contains__
+        """Whether the body is in memory; that does not count as asking for it."""
         self._flights: dict[str, _Flight] = {}
         self._metrics = metrics
 
@@ -83,6 +93,7 @@ class Edge:
         needed_height: int = 0,
         *,
         asker: str = "",
+        place: Place | None = None,
     ) -> Body:
         """The body, from memory or from `make`, which runs once for all who wait and is cancelled when none is left.
 
@@ -92,15 +103,42 @@ class Edge:
         if body is not None:
             return body
         flight = self._flights.get(key)
+        if flight is not None:
+            self._metrics.coalesced.inc()
+            try:
+                return await self._join(key, flight)
+            except NotMade:  # somebody only looked whether it was there, and it was not
+                flight = self._flights.get(key)
         if flight is None:
             self._check_room(asker)
             self._metrics.misses.inc()
-            flight = self._flights[key] = _Flight(
-                asyncio.create_task(self._fly(key, make, content_type, needed_height)), asker
-            )
-            flight.task.add_done_callback(_retrieve)
-        else:
-            self._metrics.coalesced.inc()
+            flight = self._start(key, partial(self._fly, key, make, content_type, needed_height, place), asker)
+        return await self._join(key, flight)
+
+    async def ahead(
+        self, key: str, made: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int, place: Place
+    ) -> Body | None:
+        """The body that will be asked for soon, if `made` finds one; nothing when there is, or it is on its way."""
+        if self.holds(key) or key in self._flights or len(self._flights) >= FLIGHTS_LIMIT:
+            return None
+
+        async def only_made() -> bytes:
+            data = await made()
+            if not data:
+                raise NotMade(key)
+            return data
+
+        flight = self._start(key, partial(self._fly, key, only_made, content_type, needed_height, place), "")
+        body = await self._join(key, flight)
+        self._metrics.ahead.inc()
+        return body
+
+    def _start(self, key: str, fly: Callable[[], Coroutine[None, None, Body]], asker: str) -> _Flight:
+        flight = self._flights[key] = _Flight(asyncio.create_task(fly()), asker)
+        flight.task.add_done_callback(_retrieve)
+        return flight
+
+    async def _join(self, key: str, flight: _Flight) -> Body:
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
@@ -116,12 +154,19 @@ class Edge:
             message = "Too many different segments are being asked for at the moment; try again shortly."
             raise Busy(message, retry_after=1.0)
 
-    async def _fly(self, key: str, make: Callable[[], Awaitable[bytes]], content_type: str, needed_height: int) -> Body:
+    async def _fly(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[bytes]],
+        content_type: str,
+        needed_height: int,
+        place: Place | None,
+    ) -> Body:
         try:
             data = await make()
             etag = _etag(data) if len(data) <= _HASH_INLINE_BYTES else await asyncio.to_thread(_etag, data)
-            body = Body(data, etag, content_type, needed_height)
-            self._bodies.put(key, body, len(data) + _OVERHEAD_BYTES)
+            body = Body(data, etag, content_type, needed_height, place)
+            self._bodies.put(key, body, len(data) + _OVERHEAD_BYTES, place)
             self._metrics.cached_bytes.set(self._bodies.bytes)
             return body
         finally:

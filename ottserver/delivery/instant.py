@@ -45,7 +45,7 @@ def instant_media(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[s
                 data = memoryview(data)[start:end]
                 part = f"Content-Range: bytes {start}-{end - 1}/{size}\r\n"
         allowed = same_origin if fields.origin is None else _lines(cors.headers(fields.origin))
-        delivery.took(ticket)
+        delivery.took(ticket, body)
         metrics.segment_bytes.inc(len(data))
         return status, f"{body.told}{part}{allowed}", data
 

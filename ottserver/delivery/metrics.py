@@ -55,13 +55,14 @@ class DeliveryMetrics:
         """Register everything in `registry`."""
         requests = Tallies(
             "ott_edge_requests",
-            "Bodies asked of the edge: found in memory, fetched, or shared with a fetch under way",
+            "Bodies asked of the edge: found in memory, fetched, shared with a fetch under way, or read ahead",
             "outcome",
             registry,
         )
         self.hits = requests.labels("hit")
         self.misses = requests.labels("miss")
         self.coalesced = requests.labels("coalesced")
+        self.ahead = requests.labels("ahead")
         self.cached_bytes = Gauge("ott_edge_bytes", "Bytes that the edge holds in memory", registry=registry)
         sent = Tallies("ott_delivery_bytes", "Bytes of bodies handed to the network", "kind", registry)
         self.manifest_bytes = sent.labels("manifest")

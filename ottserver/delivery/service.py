@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.delivery import dash, hls, text, tiles
+from ottserver.delivery.ahead import ReadAhead, place_of
 from ottserver.delivery.edge import Body, Edge
 from ottserver.delivery.ladder import ceiling, original_alone
 from ottserver.delivery.paths import (
@@ -27,6 +28,7 @@ from ottserver.delivery.paths import (
     split,
 )
 from ottserver.delivery.tickets import Refusal, Ticket, TicketRefused
+from ottserver.delivery.viewers import Viewers
 from ottserver.errors import Denied, NotFound
 from ottserver.media import Extras
 
@@ -63,6 +65,10 @@ class Segments(Protocol):
 
         Raises `NotFound` or `Busy`. Cancelling withdraws the wish.
         """
+        ...
+
+    async def made(self, presentation_id: str, rendition: str, index: int) -> bytes:
+        """A media segment that exists, nothing when it would have to be made first. Raises `NotFound` or `Busy`."""
         ...
 
     async def extra(self, presentation_id: str, name: str) -> bytes:
@@ -112,9 +118,11 @@ class Delivery:
         self._segments = segments
         self._presentations = presentations
         self._metrics = metrics
-        self._edge = Edge(cache_bytes, metrics)
-        self._manifests = Edge(MANIFEST_CACHE_BYTES, metrics)
         self._seen: OrderedDict[str, Presentation] = OrderedDict()
+        self._viewers = Viewers()
+        self._edge = Edge(cache_bytes, metrics, self._viewers)
+        self._ahead = ReadAhead(self._edge, self._viewers, segments, self._seen.get)
+        self._manifests = Edge(MANIFEST_CACHE_BYTES, metrics)
         self._extras: OrderedDict[str, Extras] = OrderedDict()
         self._active: set[str] = set()
 
@@ -141,7 +149,7 @@ class Delivery:
         body = self._edge.peek(inside)
         if body is None or body.needed_height > ticket.max_height:
             return None
-        self.took(ticket)
+        self.took(ticket, body)
         return body
 
     def peek(self, path: str) -> tuple[Ticket, Body] | None:
@@ -159,10 +167,13 @@ class Delivery:
         body = self._edge.peek(inside)
         return (ticket, body) if body is not None and body.needed_height <= ticket.max_height else None
 
-    def took(self, ticket: Ticket) -> None:
+    def took(self, ticket: Ticket, body: Body) -> None:
         """A segment out of memory goes to whoever holds the ticket."""
         self._metrics.hits.inc()
         self.note(ticket)
+        place = body.place
+        if place is not None and self._viewers.note(ticket.session_id, place):
+            self._ahead.follow(place)
 
     async def body(self, ticket: Ticket, inside: str) -> Body:
         """The manifest or segment at `inside`. Raises `Shut`, `NotFound` or `Busy`."""
@@ -187,7 +198,14 @@ class Delivery:
             return await self._manifests.fetch(inside, build, HLS_TYPE, needed)
         self.note(ticket)
         make = self._maker(presentation, rendition, wanted, ticket.session_id)
-        return await self._edge.fetch(inside, make, f"{rendition.kind}/mp4", needed, asker=ticket.session_id)
+        place = None if wanted.index is None else place_of(self._viewers, presentation, rendition, wanted.index)
+        steady = place is not None and self._viewers.note(ticket.session_id, place)
+        body = await self._edge.fetch(
+            inside, make, f"{rendition.kind}/mp4", needed, asker=ticket.session_id, place=place
+        )
+        if steady and body.place is not None:
+            self._ahead.follow(body.place)
+        return body
 
     def take_active(self) -> set[str]:
         """The playback sessions that have fetched media since this was last asked."""
@@ -196,6 +214,7 @@ class Delivery:
 
     async def close(self) -> None:
         """Cancel what is being fetched."""
+        await self._ahead.close()
         await self._edge.close()
         await self._manifests.close()
 

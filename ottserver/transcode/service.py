@@ -263,6 +263,16 @@ class TranscodeService:
                 title.spare(chosen.name, index, str(busy.__cause__))
             raise
 
+    async def made(self, presentation_id: str, rendition: str, index: int) -> bytes:
+        """A media segment out of the blob store; nothing where it is missing, or would be cut from the source."""
+        title, chosen = await self._rendition(presentation_id, rendition)
+        if chosen.copied or not 0 <= index < chosen.segments:
+            return b""
+        data = await self._studio.segment(segment_key(title.id, chosen.name, index))
+        if data:
+            self._demand.watched(title, chosen.name, index)
+        return data
+
     async def _copied(self, title: Title, rendition: Rendition, index: int) -> bytes:
         """Cut from the source at every request: that takes less than reading a blob from elsewhere."""
         if rendition.group == "ladder":

@@ -94,6 +94,8 @@ class StoredSegments:
     asked: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    missing_is_made: bytes = b""
+    """What is made where a segment is missing; with nothing it is an error."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -102,7 +104,18 @@ class StoredSegments:
         return await self._get(init_key(presentation_id, rendition))
 
     async def segment(self, presentation_id: str, rendition: str, index: int, *, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's signature
-        return await self._get(segment_key(presentation_id, rendition, index))
+        try:
+            return await self._get(segment_key(presentation_id, rendition, index))
+        except NotFound:
+            if not self.missing_is_made:
+                raise
+            return self.missing_is_made
+
+    async def made(self, presentation_id: str, rendition: str, index: int) -> bytes:
+        try:
+            return await self._get(segment_key(presentation_id, rendition, index))
+        except NotFound:
+            return b""
 
     async def extra(self, presentation_id: str, name: str) -> bytes:
         return await self._get(extra_key(presentation_id, name))

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from ottserver.delivery.edge import FLIGHTS_LIMIT, FLIGHTS_OF_ONE, Edge
 from ottserver.delivery.metrics import DeliveryMetrics
-from ottserver.delivery.sieve import Sieve
 from ottserver.errors import Busy
 
 
@@ -125,32 +123,6 @@ async def test_memory_stays_within_its_bound_and_a_large_body_is_served_all_the_
     assert sum(cache.cached(str(number)) is not None for number in range(200)) == 4
     assert len((await cache.fetch("huge", lambda: kilobytes(60), "video/mp4")).data) == 60_000
     assert cache.cached("huge") is None
-
-
-def test_sieve_keeps_what_is_asked_for_again_through_a_scan() -> None:
-    store: Sieve[int] = Sieve(100)
-    for number in range(10):
-        store.put(f"hot{number}", number, 5)
-        store.get(f"hot{number}")
-    for number in range(1000):
-        store.put(f"scan{number}", number, 5)
-        if number % 10 == 0:
-            for hot in range(10):
-                store.get(f"hot{hot}")
-    assert [store.get(f"hot{number}") for number in range(10)] == list(range(10))
-
-
-def test_sieve_never_passes_its_bound_and_never_lies() -> None:
-    choose = random.Random(5)
-    store: Sieve[str] = Sieve(1000)
-    for _ in range(20_000):
-        key = str(choose.randint(0, 300))
-        if choose.random() < 0.5:
-            assert store.get(key) in (None, key)
-        else:
-            store.put(key, key, choose.randint(0, 120))
-        assert 0 <= store.bytes <= 1000
-    assert len(store) > 5
 
 
 async def test_one_who_asks_for_very_much_at_once_is_put_off_and_keeps_nobody_else_waiting() -> None:
