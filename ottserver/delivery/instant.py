@@ -29,25 +29,25 @@ def instant_media(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[s
     cors = Cors(origins)
     same_origin = _lines(cors.headers(None))
 
-    def answer(path: str, fields: Fields) -> Instant | None:
+    def answer(path: str, part: str | None, fields: Fields) -> Instant | None:
         found = delivery.peek(path)
         if found is None:
             return None
         ticket, body = found
         size = len(body.data)
-        status, part = _WHOLE, ""
+        status, placed = _WHOLE, ""
         data: bytes | memoryview = body.data
-        if fields.range is not None:
-            status, start, end = conditions.ranged(fields.range, size)
+        if part is not None:
+            status, start, end = conditions.ranged(part, size)
             if status is _NOT_SATISFIABLE:
                 return None
             if status is _PARTIAL:
                 data = memoryview(data)[start:end]
-                part = f"Content-Range: bytes {start}-{end - 1}/{size}\r\n"
+                placed = f"Content-Range: bytes {start}-{end - 1}/{size}\r\n"
         allowed = same_origin if fields.origin is None else _lines(cors.headers(fields.origin))
         delivery.took(ticket, body)
         metrics.segment_bytes.inc(len(data))
-        return status, f"{body.told}{part}{allowed}", data
+        return status, f"{body.told}{placed}{allowed}", data
 
     return answer
 

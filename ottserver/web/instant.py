@@ -39,6 +39,7 @@ HEAD_LIMIT = 4096
 _BEGINNING = b"GET /media/"
 _PATH = 4
 _VERSION = b" HTTP/1.1"
+_RANGE = b"\r\nRange:"
 _END_OF_HEAD = b"\r\n\r\n"
 _QUERY = re.compile(r"[A-Za-z0-9%._~=&+,:;*()!/-]*", re.ASCII)
 _PASSED_OVER = frozenset(
@@ -82,7 +83,7 @@ _PASSED_OVER = frozenset(
     ]
 )
 """Fields that players, browsers and proxies send and that change nothing about a GET of media."""
-_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "range", "x-request-id"}
+_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "x-request-id"}
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 }
@@ -93,7 +94,6 @@ class Fields(NamedTuple):
     """What the header fields of a plain request say, as far as anybody looks at them."""
 
     origin: str | None
-    range: str | None
     request_id: str
 
 
@@ -104,16 +104,16 @@ Instant = tuple[HTTPStatus, str, bytes | memoryview]
 class InstantAnswers(Protocol):
     """Whoever has bytes in memory."""
 
-    def __call__(self, path: str, fields: Fields) -> Instant | None:
+    def __call__(self, path: str, part: str | None, fields: Fields) -> Instant | None:
         """The answer to a GET of a path below /media/, or nothing: then it is asked again by aiohttp's way.
 
-        Counts only what it answers. Never waits.
+        `part` is the field Range, where there is one. Counts only what it answers. Never waits.
         """
         ...
 
 
 def plain(block: bytes) -> Fields | None:
-    """The fields of a head (all after the request line), or nothing where one may mean more than a plain GET.
+    """The fields of a head (all after the request line) but Range, or nothing where one means more than a plain GET.
 
     Nothing too when a name comes twice, when a value has other letters than ASCII's, or no host is named.
     """
@@ -131,7 +131,7 @@ def plain(block: bytes) -> Fields | None:
         given[name] = value.strip(" ")
     if not given.get("host") or given.get("connection", "keep-alive").lower() != "keep-alive":
         return None
-    return Fields(given.get("origin"), given.get("range"), given.get("x-request-id", ""))
+    return Fields(given.get("origin"), given.get("x-request-id", ""))
 
 
 class _Clock:
@@ -186,13 +186,14 @@ class InstantConnection(BoundedConnection):
         waiter, transport = self._waiter, self.transport
         if waiter is None or waiter.done() or transport is None or transport.get_write_buffer_size():
             return False
-        path = self._plain(data)
-        fields = self._fields
-        if path is None or fields is None:
+        asked = self._plain(data)
+        if asked is None:
             return False
-        started = time.perf_counter()
+        path, part, fields = asked
+        logged = log.isEnabledFor(logging.DEBUG)
+        started = time.perf_counter() if logged else 0.0
         try:
-            answer = answers(path, fields)
+            answer = answers(path, part, fields)
         except Exception:
             log.exception("an answer at once failed; aiohttp's way is tried")
             return False
@@ -206,24 +207,34 @@ class InstantConnection(BoundedConnection):
         )
         transport.writelines((head.encode("latin-1"), body))
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if log.isEnabledFor(logging.DEBUG):
+        if logged:
             took = (time.perf_counter() - started) * 1e3
             log.debug("%s %s %s %.1f ms", "GET", redacted(path), status.value, took)
         return True
 
-    def _plain(self, data: bytes) -> str | None:
-        """The path when the data are the whole head of one GET below /media/, and no more; sets `_fields`."""
+    def _plain(self, data: bytes) -> tuple[str, str | None, Fields] | None:
+        """Path, range and fields when the data are the whole head of one GET below /media/, and no more."""
         line = data.find(b"\r\n")
         if not data.startswith(_BEGINNING) or not data.endswith(_VERSION, 0, line) or len(data) > HEAD_LIMIT:
             return None
+        part = None
         block = data[line + 2 :]
+        at = data.find(_RANGE, line)
+        if at >= 0:
+            # Apart from all others, which are the same again and again where this one is not.
+            end = data.find(b"\r\n", at + 2)
+            part = data[at + len(_RANGE) : end].decode("latin-1").strip(" ")
+            block = data[line + 2 : at + 2] + data[end + 2 :]
         if block != self._block:
             self._block, self._fields = block, plain(block)
+        if self._fields is None or (part is not None and not (part.isascii() and part.isprintable())):
+            return None
         path = data[_PATH : line - len(_VERSION)].decode("latin-1")
         if "?" in path:
             path, _, query = path.partition("?")
-            return path if _QUERY.fullmatch(query) else None
-        return path
+            if not _QUERY.fullmatch(query):
+                return None
+        return path, part, self._fields
 
     def _process_keepalive(self) -> None:
         """As aiohttp does, but a client that has not taken its answer yet is not idle."""

@@ -128,7 +128,7 @@ async def two_ways(tickets: Tickets, folder: Path, origins: tuple[str, ...] = ()
             )
             stack.push_async_callback(delivery.close)
             application = build_application(
-                routes(delivery, metrics, origins), Guard(Nobody(), ""), RateLimits(on=False), secure_cookies=False
+                routes(delivery, metrics, origins), Guard(Nobody(), ""), RateLimits(on=True), secure_cookies=False
             )
             taken: list[str] = []
             instant = _noted(instant_media(delivery, metrics, origins), taken)
@@ -142,8 +142,8 @@ async def two_ways(tickets: Tickets, folder: Path, origins: tuple[str, ...] = ()
 
 
 def _noted(answers: InstantAnswers, taken: list[str]) -> InstantAnswers:
-    def answer(path: str, fields: Fields) -> Instant | None:
-        found = answers(path, fields)
+    def answer(path: str, part: str | None, fields: Fields) -> Instant | None:
+        found = answers(path, part, fields)
         if found is not None:
             taken.append(path)
         return found
