@@ -298,7 +298,7 @@ class Extras:
 
     text: tuple[TextTrack, ...] | None = None
     glance: Storyboard | None = None
-    """A first, rough storyboard of a long film."""
+    """A first, rough storyboard, where the other one comes later."""
     storyboard: Storyboard | None = None
     artwork: Artwork | None = None
     failed: tuple[tuple[str, str], ...] = ()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ottserver.transcode.board import BACKDROP_WIDTH, PICTURES
 from ottserver.transcode.decode import deinterlaced_picture
 from ottserver.transcode.jpeg import jpeg, planes
 from ottserver.transcode.ladder import display_size
 from ottserver.transcode.picture import Converter
-from ottserver.transcode.tiling import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-POSTER_WIDTH, BACKDROP_WIDTH = 640, 1280
+POSTER_WIDTH = 640
 _QUANTISER = 4
 _BLACK = 24
 _MOST_BARS = 0.45

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from ottserver.media import Artwork, Extras, Storyboard, TextTrack
-from ottserver.transcode.tiling import long, sparse
+from ottserver.transcode.board import from_segments
 
 if TYPE_CHECKING:
     from ottserver.transcode.models import EncodingPlan
@@ -22,26 +22,28 @@ Errand = Literal["glance", "storyboard", "subtitles"]
 ERRANDS: tuple[Errand, ...] = ("glance", "storyboard", "subtitles")
 """Those that workers do, in the order in which they are best done."""
 
+_LONG_SECONDS = 600.0
+# Some hundred pictures for the seek bar take seconds. Of a longer film some sixty, and the artwork, come first.
+
 _TEXT = TypeAdapter(tuple[TextTrack, ...])
 _STORYBOARD = TypeAdapter(Storyboard)
 _ARTWORK = TypeAdapter(Artwork)
 
 
 def due(plan: EncodingPlan, extras: Extras) -> list[Errand]:
-    """What is still to be done, whatever is made of the film by now."""
-    failed, rare = dict(extras.failed), sparse(plan)
+    """What is still to be done."""
+    failed = dict(extras.failed)
     open_ones = {
-        "glance": extras.board is None and (rare or long(plan)),
-        "storyboard": extras.storyboard is None and not rare,
+        "glance": extras.board is None and glanced(plan),
+        "storyboard": extras.storyboard is None,
         "subtitles": extras.text is None and bool(plan.report.subtitles),
     }
     return [errand for errand in ERRANDS if open_ones[errand] and errand not in failed]
 
 
-def due_at_last(plan: EncodingPlan, extras: Extras) -> list[Errand]:
-    """What is still to be done when all segments are made, for it is made of them."""
-    open_one = extras.storyboard is None and "storyboard" not in dict(extras.failed) and sparse(plan)
-    return ["storyboard"] if open_one else []
+def glanced(plan: EncodingPlan) -> bool:
+    """Whether the film gets a rough storyboard first, and its artwork with that: the other one takes longer."""
+    return plan.report.duration_seconds > _LONG_SECONDS or from_segments(plan) is not None
 
 
 def merged(extras: Extras, errand: Errand, result: dict[str, Any]) -> Extras:

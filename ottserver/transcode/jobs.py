@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ottserver.transcode.tiling import Redrawing
-
 Lane = Literal["urgent", "background"]
 """`urgent`: a player waits for it; `background`: made ahead of time."""
 
@@ -18,7 +16,7 @@ Lane = Literal["urgent", "background"]
 class Job:
     """One piece of work; `kind` names the worker's function, `fields` are its JSON-ready arguments."""
 
-    kind: Literal["init", "video", "audio", "slice", "glance", "storyboard", "subtitles", "check"]
+    kind: Literal["init", "video", "audio", "slice", "glance", "storyboard", "sheet", "artwork", "subtitles", "check"]
     fields: Mapping[str, Any]
 
     def finished(self, items: int) -> int:
@@ -74,12 +72,15 @@ def errand_job(errand: Literal["glance", "storyboard", "subtitles"], plan_json: 
     return Job(errand, {"plan": plan_json, "path": path})
 
 
-def redraw_job(
-    plan_json: str, init: str, segments: list[tuple[int, int, str]], how: Redrawing, *, artwork: bool
-) -> Job:
-    """Draw the storyboard from segments: tile, index, path; items as of `errand_job`."""
-    size = {"width": how.width, "height": how.height}
-    return Job("storyboard", {"plan": plan_json, "init": init, "segments": segments, "artwork": artwork, **size})
+def sheet_job(plan_json: str, board: Mapping[str, Any], number: int, init: str, segments: list[str]) -> Job:
+    """Draw a sheet of a storyboard from segments, named by path, one for each tile; its item is about `extra`."""
+    fields = {"plan": plan_json, "board": board, "number": number, "init": init, "segments": segments}
+    return Job("sheet", fields)
+
+
+def artwork_job(plan_json: str, rung: str, init: str, segments: list[tuple[int, str]]) -> Job:
+    """Choose pictures from segments of a rung: index, path; items as of `errand_job`."""
+    return Job("artwork", {"plan": plan_json, "rung": rung, "init": init, "segments": segments})
 
 
 def check_job(plan_json: str, init: str, segments: list[tuple[int, str, int]]) -> Job:

@@ -220,13 +220,10 @@ class Scheduler:
     async def _step(self, title: Title) -> bool:
         try:
             await self._studio.list(title)
-            if title.errands:
-                # A new film is looked at before it is played, and its pictures cost no more than some segments.
-                await self._errand(title, title.errands.pop(0))
+            if (errand := title.errand()) is not None:
+                await self._errand(title, errand)
             elif (work := title.map.claim()) is not None:
                 await self._segments(title, work)
-            elif title.last_errands and title.map.complete:
-                await self._errand(title, title.last_errands.pop(0))
             else:
                 return await self._rest(title)
         except NotFound:
@@ -264,7 +261,7 @@ class Scheduler:
         except JobFailed as failure:
             await self._outcome.ran(title, errand, None, str(failure))
         except Exception:
-            title.errands.append(errand)
+            title.put_back(errand)
             raise
 
     async def _rest(self, title: Title) -> bool:

@@ -106,7 +106,7 @@ class TranscodeService:
             unfinished = await store.unfinished(connection)
         for identity in unfinished:
             title = await self._title(identity)
-            if title is not None and (title.errands or title.last_errands or not title.checked):
+            if title is not None and (title.errands or title.later or not title.checked):
                 self._scheduler.add(title)
 
     # Facts

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, nullcontext, suppress
+from bisect import bisect_right
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ottserver.backends.blobs import BlobMissing, BlobsFull
 from ottserver.errors import NoRoom, NotFound
 from ottserver.media import artwork_key, extra_key, init_key, segment_key
 from ottserver.transcode import jobs
+from ottserver.transcode.board import PICTURES, weighed
 from ottserver.transcode.boxes import whole
 from ottserver.transcode.pool import JobFailed, first
 from ottserver.transcode.spill import Spill
-from ottserver.transcode.tiling import PICTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from ottserver.backends.blobs import Blobs
     from ottserver.backends.blobs.space import Room, Space
+    from ottserver.transcode.board import FromSegments
     from ottserver.transcode.errands import Errand
     from ottserver.transcode.hold import Hold
     from ottserver.transcode.jobs import Item, Lane
     from ottserver.transcode.pool import Pool, Rank
     from ottserver.transcode.segmentmap import Work
-    from ottserver.transcode.tiling import Redrawing
     from ottserver.transcode.title import Title
 
 _log = logging.getLogger(__name__)
@@ -214,12 +216,11 @@ class Studio:
 
     async def errand(self, title: Title, errand: Errand) -> dict[str, Any]:
         """Do an errand and publish what it makes; its result. Raises `JobFailed`."""
+        if errand == "storyboard" and title.from_segments is not None:
+            return await self._from_segments(title, title.from_segments)
         try:
-            if errand == "storyboard" and title.redrawing is not None:
-                items = await self._redraw(title, title.redrawing)
-            else:
-                async with self._blobs.local(title.source_key) as path:
-                    items = await self._pool.run("background", jobs.errand_job(errand, title.plan, str(path)))
+            async with self._blobs.local(title.source_key) as path:
+                items = await self._pool.run("background", jobs.errand_job(errand, title.plan, str(path)))
         except BlobMissing:
             message = "the source's bytes are not in the blob store"
             raise JobFailed(message) from None
@@ -227,27 +228,74 @@ class Studio:
         for item in items:
             if "result" in item.about:
                 result = item.about["result"]
-            elif not title.gone:
-                drawn = item.about.get("picture")
-                key = artwork_key(title.id, drawn) if drawn else extra_key(title.id, item.about["extra"])
-                await self._blobs.put(key, item.data)
-                if title.removed():
-                    await self._blobs.delete(key)
+            else:
+                await self._keep(title, item)
         return result
 
-    async def _redraw(self, title: Title, how: Redrawing) -> Sequence[Item]:
-        """The storyboard from segments; where there is none, a tile shows what the one before it does."""
+    async def _keep(self, title: Title, item: Item) -> None:
+        if title.gone:
+            return
+        drawn = item.about.get("picture")
+        key = artwork_key(title.id, drawn) if drawn else extra_key(title.id, item.about["extra"])
+        await self._blobs.put(key, item.data)
+        if title.removed():
+            await self._blobs.delete(key)
+
+    async def _from_segments(self, title: Title, source: FromSegments) -> dict[str, Any]:
+        """Draw the storyboard from segments: no more of them are open at once than a sheet has tiles."""
+        board, peak = source.board, 0
+        size = board.columns * board.rows
+        there = [index for index in range(max(source.segments) + 1) if title.map.is_ready(source.rung, index)]
+        if not there:
+            message = "there is no segment to draw it from"
+            raise JobFailed(message)
+        await self.keep_inits(title)
+        held = [_held(there, index) for index in source.segments]
+        for number in range(board.sheets):
+            item = await self._sheet(title, source, number, held[number * size : (number + 1) * size])
+            peak = max(peak, len(item.data))
+            await self._keep(title, item)
+        result = {"storyboard": asdict(weighed(board, peak))}
         artwork = title.extras.artwork
-        poor = how.large and (artwork is None or len(artwork.seconds) < PICTURES)
+        # Few key frames are few pictures to choose from.
+        if artwork is None or len(artwork.seconds) < PICTURES:
+            with suppress(JobFailed):
+                result["artwork"] = await self._artwork(title, source)
+        return result
+
+    async def _sheet(self, title: Title, source: FromSegments, number: int, indices: Sequence[int]) -> Item:
+        async with self._opened(title, source.rung, indices) as (init, paths):
+            segments = [paths[_held(list(paths), index)] for index in indices]
+            job = jobs.sheet_job(title.plan, asdict(source.board), number, init, segments)
+            (item,) = await self._pool.run("background", job)
+            return item
+
+    async def _artwork(self, title: Title, source: FromSegments) -> dict[str, Any]:
+        async with self._opened(title, source.large, source.candidates()) as (init, paths):
+            items = await self._pool.run(
+                "background", jobs.artwork_job(title.plan, source.large, init, list(paths.items()))
+            )
+        for item in items[:-1]:
+            await self._keep(title, item)
+        artwork: dict[str, Any] = items[-1].about["result"]["artwork"]
+        return artwork
+
+    @asynccontextmanager
+    async def _opened(
+        self, title: Title, rendition: str, indices: Iterable[int]
+    ) -> AsyncIterator[tuple[str, dict[int, str]]]:
+        """The path of the init segment, and those of the segments that there are. Raises `JobFailed` without any."""
         async with AsyncExitStack() as stack:
-            init = await stack.enter_async_context(self._blobs.local(init_key(title.id, how.rendition)))
-            found: list[tuple[int, int, str]] = []
-            for tile, index in enumerate(how.segments):
+            init = await stack.enter_async_context(self._blobs.local(init_key(title.id, rendition)))
+            paths: dict[int, str] = {}
+            for index in dict.fromkeys(indices):
                 with suppress(BlobMissing):
-                    segment = self._blobs.local(segment_key(title.id, how.rendition, index))
-                    found.append((tile, index, str(await stack.enter_async_context(segment))))
-            job = jobs.redraw_job(title.plan, str(init), found, how, artwork=poor)
-            return await self._pool.run("background", job)
+                    key = segment_key(title.id, rendition, index)
+                    paths[index] = str(await stack.enter_async_context(self._blobs.local(key)))
+            if not paths:
+                message = "the segments to draw it from were lost"
+                raise JobFailed(message)
+            yield str(init), paths
 
     async def stored_extra(self, presentation_id: str, name: str) -> bytes:
         """The bytes of an extra; none when it is missing."""
@@ -263,3 +311,8 @@ class Studio:
         await self._blobs.delete_folder(f"artwork/{presentation_id}")
         await self._blobs.delete_folder(f"extras/{presentation_id}")
         _log.info("removed all segments of presentation %s", presentation_id)
+
+
+def _held(there: Sequence[int], index: int) -> int:
+    """A segment, or in place of one that is not there the one before it, or, at the beginning, the first."""
+    return there[max(0, bisect_right(there, index) - 1)]

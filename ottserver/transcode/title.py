@@ -7,14 +7,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.transcode import store
-from ottserver.transcode.errands import due, due_at_last
+from ottserver.transcode.board import from_segments
+from ottserver.transcode.errands import due
 from ottserver.transcode.outlook import Speed, units_of
 from ottserver.transcode.plan import extras_of, leads
 from ottserver.transcode.segmentmap import SegmentMap
-from ottserver.transcode.tiling import redrawing
 
 if TYPE_CHECKING:
     from ottserver.media import Presentation
+    from ottserver.transcode.errands import Errand
     from ottserver.transcode.models import EncodingPlan
     from ottserver.transcode.store import Stored
 
@@ -53,12 +54,15 @@ class Title:
         self.inits = row.inits
         """Digests of init segments by rendition."""
         self.extras = extras_of(row.extras)
+        self.from_segments = from_segments(plan)
+        """The storyboard that is to be drawn from segments; nothing where key frames are as good."""
         self.errands = due(plan, self.extras)
-        """What is to be made beside the segments."""
-        self.last_errands = due_at_last(plan, self.extras)
-        """What is to be made of the segments when they are all there."""
-        self.redrawing = redrawing(presentation, plan) if self.last_errands else None
-        """How its storyboard is drawn then."""
+        """What is to be made beside the segments, before them."""
+        self.later: list[Errand] = []
+        """What is to be made from segments, once they are there."""
+        if self.from_segments is not None and "storyboard" in self.errands:
+            self.errands.remove("storyboard")
+            self.later.append("storyboard")
         self.map = SegmentMap(presentation, leads(plan))
         self.damage: dict[str, dict[int, str]] = store.damage_of(row)
         """Segments that could not be made, by rendition and index, with reasons."""
@@ -89,6 +93,21 @@ class Title:
     def id(self) -> str:
         """The presentation's id."""
         return self.presentation.id
+
+    def errand(self) -> Errand | None:
+        """Take what is to be made next beside the segments; nothing where nothing can be by now."""
+        if self.errands:
+            # A new film is looked at before it is played, and its pictures cost no more than some segments.
+            return self.errands.pop(0)
+        if self.later and self.from_segments is not None:
+            left = self.map.left()
+            if not left[self.from_segments.rung] and not left[self.from_segments.large]:
+                return self.later.pop(0)
+        return None
+
+    def put_back(self, errand: Errand) -> None:
+        """An errand that was taken could not be tried."""
+        (self.later if errand == "storyboard" and self.from_segments else self.errands).append(errand)
 
     def removed(self) -> bool:
         """Whether it has been removed by now: to be asked again after every wait."""

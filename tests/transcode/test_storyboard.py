@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,12 @@ import pytest
 
 from ottserver.events import ExtrasReady, PresentationComplete
 from ottserver.ingest.probe import probe
-from ottserver.transcode import keyframes
+from ottserver.media import artwork_key, segment_key
+from ottserver.transcode import keyframes, store
+from ottserver.transcode.board import from_segments, layout
 from ottserver.transcode.keyframes import coarse_to_fine
+from ottserver.transcode.plan import grid_of
 from ottserver.transcode.storyboard import NothingShown, glance, storyboard
-from ottserver.transcode.tiling import layout
 from tests.transcode.clips import BITS, Clip, number_on, turn, write
 from tests.transcode.stitching import plan_of
 from tests.transcode.test_service import planned
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ottserver.media import Storyboard
     from ottserver.transcode.models import EncodingPlan
     from ottserver.transcode.storyboard import Made
-    from tests.transcode.room import Room
+    from tests.transcode.room import OpenRoom, Room
 
 KEYS = (("preset", "ultrafast"), ("bf", "2"), ("g", "50"), ("sc_threshold", "0"))
 
@@ -53,25 +56,19 @@ class Drawn:
 
     def tiles(self) -> list[np.ndarray]:
         """Every tile in its order."""
-        size = self.board["columns"] * self.board["rows"]
-        sheets = [self.files[f"{self.board['folder']}/{sheet}.jpg"] for sheet in range(-(-self.board["tiles"] // size))]
-        assert f"{self.board['folder']}/{len(sheets)}.jpg" not in self.files
-        return tiles_of(self.board, *sheets)
-
-
-def tiles_of(board: dict[str, Any], *sheets: bytes) -> list[np.ndarray]:
-    """Every tile of a storyboard's sheets in its order."""
-    width, height, columns, rows = (board[name] for name in ("tile_width", "tile_height", "columns", "rows"))
-    found = []
-    for sheet in sheets:
-        picture = decoded(sheet)
-        assert picture.shape == (height * rows, width * columns, 3)
-        found += [
-            picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            for row in range(rows)
-            for column in range(columns)
-        ]
-    return found[: board["tiles"]]
+        width, height = self.board["tile_width"], self.board["tile_height"]
+        columns, rows = self.board["columns"], self.board["rows"]
+        found = []
+        for sheet in range(-(-self.board["tiles"] // (columns * rows))):
+            picture = decoded(self.files[f"{self.board['folder']}/{sheet}.jpg"])
+            assert picture.shape == (height * rows, width * columns, 3)
+            found += [
+                picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
+                for row in range(rows)
+                for column in range(columns)
+            ]
+        assert f"{self.board['folder']}/{len(found) // (columns * rows)}.jpg" not in self.files
+        return found[: self.board["tiles"]]
 
 
 def number_in(tile: np.ndarray) -> int:
@@ -103,31 +100,6 @@ def test_between_rare_key_frames_the_last_one_is_shown(tmp_path: Path, name: str
     options = (("preset", "ultrafast"), ("bf", "2"), ("g", "130"), ("sc_threshold", "0"))
     drawn = Drawn(write(Clip(name, seconds=14, first=37, options=options), tmp_path))
     assert [number_in(tile) for tile in drawn.tiles()] == [0, 0, 0, 130, 130, 130, 260]
-
-
-async def test_film_with_rare_key_frames_shows_those_first_and_then_every_place(tmp_path: Path, room: Room) -> None:
-    options = (("preset", "ultrafast"), ("g", "110"), ("sc_threshold", "0"))
-    await asyncio.to_thread(room.take, write(Clip("film.mp4", seconds=7, options=options), tmp_path))
-    async with room.open(fill=False) as opened:
-        presentation = await planned(room, opened)
-    # As if the server had gone down in between.
-    async with room.open(fill=True) as opened:
-        first, second = await opened.fact(ExtrasReady), await opened.fact(ExtrasReady, 2)
-        assert isinstance(first, ExtrasReady)
-        assert isinstance(second, ExtrasReady)
-        shown = []
-        for extras in (first.extras, second.extras):
-            board = extras.board
-            assert board is not None
-            give = opened.service.extra
-            sheet = await give(presentation.id, f"{board.folder}/0.jpg")
-            shown.append([number_in(tile) for tile in tiles_of(asdict(board), sheet)])
-        assert shown == [[0, 0, 0, 110], [0, 50, 100, 150]]
-        assert second.extras.artwork is not None
-        assert first.extras.artwork is not None
-        # A film that shows itself little by its key frames gets more pictures to choose from, too.
-        assert len(first.extras.artwork.seconds) < len(second.extras.artwork.seconds)
-        await opened.fact(PresentationComplete)
 
 
 def test_film_that_cannot_be_sought_in_is_read_through(tmp_path: Path) -> None:
@@ -264,6 +236,89 @@ async def test_rough_pictures_of_a_long_film_are_announced_first_and_stay(long_f
         give = opened.service.extra
         for sheet in ("glance/0.jpg", "storyboard/4.jpg"):
             assert (await give(presentation.id, sheet)).startswith(b"\xff\xd8\xff")
+
+
+@pytest.fixture(scope="module")
+def rare_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """13 seconds with a key frame every seven."""
+    options = (("preset", "ultrafast"), ("g", "175"), ("sc_threshold", "0"))
+    return write(Clip("rare.mp4", seconds=13, size=(160, 90), options=options), tmp_path_factory.mktemp("rare"))
+
+
+async def seen(opened: OpenRoom, identity: str, board: Storyboard | None) -> list[int]:
+    """The numbers on the tiles of a storyboard of one sheet."""
+    assert board is not None
+    assert board.sheets == 1
+    give = opened.service.extra
+    sheet = decoded(await give(identity, f"{board.folder}/0.jpg"))
+    wide, high = board.tile_width, board.tile_height
+    corners = [(tile // board.columns * high, tile % board.columns * wide) for tile in range(board.tiles)]
+    return [number_in(sheet[top : top + high, left : left + wide]) for top, left in corners]
+
+
+async def test_between_rare_key_frames_every_place_is_shown_once_it_was_encoded(rare_film: Path, room: Room) -> None:
+    await asyncio.to_thread(room.take, rare_film)
+    async with room.open(fill=True) as opened:
+        identity = (await planned(room, opened)).id
+        first = await opened.fact(ExtrasReady)
+        assert isinstance(first, ExtrasReady)
+        assert first.extras.artwork is not None
+        assert first.extras.storyboard is None
+        assert await seen(opened, identity, first.extras.board) == [0, 0, 0, 0, 175, 175, 175]
+    # A server that ends in between goes on with what is left, and then with the pictures.
+    async with room.open(fill=True) as opened:
+        second = await opened.fact(ExtrasReady, 2)
+        assert isinstance(second, ExtrasReady)
+        assert second.extras.board == second.extras.storyboard
+        # There was one picture to choose beside the black first one, and there are more now.
+        assert second.extras.artwork is not None
+        assert len(first.extras.artwork.seconds) == 1 < len(second.extras.artwork.seconds)
+        for place in ("poster", "backdrop"):
+            chosen = len(second.extras.artwork.seconds) - 1
+            picture = await opened.blobs.get(artwork_key(identity, f"{place}-{chosen}"))
+            assert decoded(picture).shape == (90, 160, 3)
+        assert await seen(opened, identity, second.extras.board) == list(range(0, 301, 50))
+        # What players were told of before is still there, as it was.
+        assert await seen(opened, identity, second.extras.glance) == [0, 0, 0, 0, 175, 175, 175]
+        await opened.fact(PresentationComplete)
+
+
+async def test_pictures_are_drawn_after_a_restart_and_of_what_is_there(rare_film: Path, room: Room) -> None:
+    await asyncio.to_thread(room.take, rare_film)
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        for index in range(6):
+            await opened.service.segment(presentation.id, "v480", index)
+        async with opened.database.writing() as work:
+            await store.keep_damage(work.connection, presentation.id, {"v480": {3: "it could not be read"}})
+        await opened.blobs.delete(segment_key(presentation.id, "v480", 3))
+        await opened.blobs.put(segment_key(presentation.id, "v480", 5), b"not what was written")
+    async with room.open(fill=True) as opened:
+        drawn = await opened.fact(ExtrasReady, 2)
+        assert isinstance(drawn, ExtrasReady)
+        shown = await seen(opened, presentation.id, drawn.extras.storyboard)
+        assert shown == [0, 50, 100, 100, 200, 200, 300]
+
+
+def test_key_frames_are_enough_where_segments_show_no_more(rare_film: Path) -> None:
+    report = probe(rare_film)
+    assert from_segments(plan_of(report)) is not None
+    frequent = replace(report.video, keys=tuple(range(0, 325, 50)))
+    assert from_segments(plan_of(replace(report, video=frequent))) is None
+    assert from_segments(replace(plan_of(report), cuts=(175,))) is None
+    assert from_segments(replace(plan_of(report), rungs=())) is None
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25), Fraction(60)])
+def test_tiles_are_taken_from_segments_within_a_second_of_their_places(rare_film: Path, rate: Fraction) -> None:
+    report = probe(rare_film)
+    plan = plan_of(replace(report, video=replace(report.video, frame_rate=str(rate), frames=round(900 * rate))))
+    drawn, starts = from_segments(plan), grid_of(plan).starts
+    assert drawn is not None
+    assert len(drawn.segments) == drawn.board.tiles
+    away = [abs(starts[index] / rate - 2 * tile) for tile, index in enumerate(drawn.segments)]
+    assert max(away) <= 1
+    assert max(away[:20]) < 0.1
 
 
 def test_places_far_apart_come_first_and_each_once() -> None:
