@@ -83,7 +83,7 @@ _PASSED_OVER = frozenset(
     ]
 )
 """Fields that players, browsers and proxies send and that change nothing about a GET of media."""
-_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "x-request-id"}
+_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "range", "x-request-id"}
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 }
@@ -94,6 +94,8 @@ class Fields(NamedTuple):
     """What the header fields of a plain request say, as far as anybody looks at them."""
 
     origin: str | None
+    range: str | None
+    """Where it is not written as most write it; else it is read apart."""
     request_id: str
 
 
@@ -113,7 +115,7 @@ class InstantAnswers(Protocol):
 
 
 def plain(block: bytes) -> Fields | None:
-    """The fields of a head (all after the request line) but Range, or nothing where one means more than a plain GET.
+    """The fields of a head (all after the request line), or nothing where one may mean more than a plain GET.
 
     Nothing too when a name comes twice, when a value has other letters than ASCII's, or no host is named.
     """
@@ -131,7 +133,7 @@ def plain(block: bytes) -> Fields | None:
         given[name] = value.strip(" ")
     if not given.get("host") or given.get("connection", "keep-alive").lower() != "keep-alive":
         return None
-    return Fields(given.get("origin"), given.get("x-request-id", ""))
+    return Fields(given.get("origin"), given.get("range"), given.get("x-request-id", ""))
 
 
 class _Clock:
@@ -227,14 +229,19 @@ class InstantConnection(BoundedConnection):
             block = data[line + 2 : at + 2] + data[end + 2 :]
         if block != self._block:
             self._block, self._fields = block, plain(block)
-        if self._fields is None or (part is not None and not (part.isascii() and part.isprintable())):
+        fields = self._fields
+        if fields is None:
+            return None
+        if part is None:
+            part = fields.range
+        elif fields.range is not None or not (part.isascii() and part.isprintable()):
             return None
         path = data[_PATH : line - len(_VERSION)].decode("latin-1")
         if "?" in path:
             path, _, query = path.partition("?")
             if not _QUERY.fullmatch(query):
                 return None
-        return path, part, self._fields
+        return path, part, fields
 
     def _process_keepalive(self) -> None:
         """As aiohttp does, but a client that has not taken its answer yet is not idle."""
