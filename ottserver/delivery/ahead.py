@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from posixpath import normpath
 from typing import TYPE_CHECKING, Protocol
 
 from ottserver.delivery.edge import NotMade
@@ -39,7 +40,7 @@ def place_of(viewers: Viewers, presentation: Presentation, rendition: Rendition,
     boundaries, timescale = rendition.boundaries, rendition.timescale
     stretch = viewers.stretch(inside, boundaries[-1] / timescale, rendition.segments)
     following = f"{inside}/{index + 1}{SEGMENT_SUFFIX}" if index + 1 < rendition.segments else ""
-    return Place(stretch, index, boundaries[index] / timescale, following)
+    return Place(stretch, index, boundaries[index] / timescale, following, rendition.name)
 
 
 class ReadAhead:
@@ -64,6 +65,12 @@ class ReadAhead:
             return
         place.looked_at = now
         self.read(place.following, SEGMENTS_AHEAD)
+
+    def hint(self, presentation_id: str, rendition: str, following: str, max_height: int) -> None:
+        """A player says what it will ask for next, relative to a segment of the rendition. Never waits or raises."""
+        inside = normpath(f"{presentation_id}/{rendition}/{following.partition('?')[0]}")
+        if inside.startswith(f"{presentation_id}/") and not self._edge.holds(inside):
+            self.read(inside, 1, max_height)
 
     def read(self, inside: str, count: int, max_height: int | None = None) -> None:
         """Read the segment at `inside` and those after it, so many in all, where the presentation has been seen.

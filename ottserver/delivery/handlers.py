@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
 
-from ottserver.delivery import conditions
+from ottserver.delivery import cmcd, conditions
 from ottserver.delivery.cors import Cors
 from ottserver.delivery.edge import IMMUTABLE
 from ottserver.delivery.service import DASH_TYPE, HLS_TYPE, MANIFEST_TYPES, Delivery
@@ -49,6 +49,9 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
             response = _manifest(body) if manifest else _segment(request, body)
             if request.method == hdrs.METH_GET:
                 (metrics.manifest_bytes if manifest else metrics.segment_bytes).inc(response.content_length or 0)
+            said = _said(request)
+            if said:
+                delivery.told(ticket, body, said)
             if waited is not None and not manifest:
                 # So that a player does not take the time of encoding for a slow line (CTA-5006, response delay).
                 response.headers["CMSD-Dynamic"] = f'"ottserver";rd={round(waited * 1000)}'
@@ -86,6 +89,14 @@ def routes(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[str, ...
 
 def _hidden(method: str, handler: Handler, summary: str) -> Route:
     return Route(method, _ANYTHING, handler, summary, access=Access.PUBLIC, raw=True, hidden=True)
+
+
+def _said(request: web.Request) -> str:
+    """What the player tells of itself (CMCD)."""
+    fields = request.headers
+    return ",".join(fields[name] for name in cmcd.HEADERS if name in fields) or cmcd.from_query(
+        request.rel_url.raw_query_string
+    )
 
 
 def _manifest(body: Body) -> web.Response:

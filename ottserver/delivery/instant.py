@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ottserver.delivery import conditions
+from ottserver.delivery import cmcd, conditions
 from ottserver.delivery.cors import Cors
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def instant_media(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[s
     cors = Cors(origins)
     same_origin = _lines(cors.headers(None))
 
-    def answer(path: str, part: str | None, fields: Fields) -> Instant | None:
+    def answer(path: str, query: str, part: str | None, fields: Fields) -> Instant | None:
         found = delivery.peek(path)
         if found is None:
             return None
@@ -47,6 +47,9 @@ def instant_media(delivery: Delivery, metrics: DeliveryMetrics, origins: tuple[s
         allowed = same_origin if fields.origin is None else _lines(cors.headers(fields.origin))
         delivery.took(ticket, body)
         metrics.segment_bytes.inc(len(data))
+        said = fields.cmcd or cmcd.from_query(query)
+        if said:
+            delivery.told(ticket, body, said)
         return status, f"{body.told}{placed}{allowed}", data
 
     return answer

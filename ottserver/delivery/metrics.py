@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from ottserver.delivery.reports import PlayerReports
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,6 +66,7 @@ class DeliveryMetrics:
         self.coalesced = requests.labels("coalesced")
         self.ahead = requests.labels("ahead")
         self.cached_bytes = Gauge("ott_edge_bytes", "Bytes that the edge holds in memory", registry=registry)
+        self.players = PlayerReports(registry)
         sent = Tallies("ott_delivery_bytes", "Bytes of bodies handed to the network", "kind", registry)
         self.manifest_bytes = sent.labels("manifest")
         self.segment_bytes = sent.labels("segment")

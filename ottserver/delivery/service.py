@@ -11,7 +11,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ottserver.delivery import dash, hls, text, tiles
+from ottserver.delivery import cmcd, dash, hls, text, tiles
 from ottserver.delivery.ahead import ReadAhead, place_of
 from ottserver.delivery.edge import Body, Edge
 from ottserver.delivery.ladder import ceiling, original_alone
@@ -174,6 +174,16 @@ class Delivery:
         place = body.place
         if place is not None and self._viewers.note(ticket.session_id, place):
             self._ahead.follow(place)
+
+    def told(self, ticket: Ticket, body: Body, text: str) -> None:
+        """Whoever holds the ticket said so (CMCD) with a request that was answered with a segment. Never raises."""
+        place = body.place
+        if place is None:
+            return
+        report = cmcd.read(text)
+        self._metrics.players.add(ticket.video_id, place.rendition, report)
+        if report.following:
+            self._ahead.hint(ticket.presentation_id, place.rendition, report.following, ticket.max_height)
 
     async def body(self, ticket: Ticket, inside: str) -> Body:
         """The manifest or segment at `inside`. Raises `Shut`, `NotFound` or `Busy`."""

@@ -58,14 +58,15 @@ class Stretch:
 class Place:
     """Where a segment is: in which stretch, how many seconds from its beginning, and when it was last asked for."""
 
-    __slots__ = ("asked_at", "following", "index", "looked_at", "seconds", "stretch")
+    __slots__ = ("asked_at", "following", "index", "looked_at", "rendition", "seconds", "stretch")
 
-    def __init__(self, stretch: Stretch, index: int, seconds: float, following: str) -> None:
-        """`following` is the key of the next segment, nothing for the last."""
+    def __init__(self, stretch: Stretch, index: int, seconds: float, following: str = "", rendition: str = "") -> None:
+        """`following` is the key of the next segment, nothing for the last; `rendition` is the rendition's name."""
         self.stretch = stretch
         self.index = index
         self.seconds = seconds
         self.following = following
+        self.rendition = rendition
         self.asked_at = -_NEVER
         self.looked_at = -_NEVER
         """When the next segment was last looked for ahead of time."""

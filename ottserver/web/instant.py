@@ -83,7 +83,8 @@ _PASSED_OVER = frozenset(
     ]
 )
 """Fields that players, browsers and proxies send and that change nothing about a GET of media."""
-_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "range", "x-request-id"}
+_CMCD = ("cmcd-request", "cmcd-object", "cmcd-status", "cmcd-session")
+_KNOWN = _PASSED_OVER | {"host", "connection", "origin", "range", "x-request-id", *_CMCD}
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 }
@@ -97,6 +98,8 @@ class Fields(NamedTuple):
     range: str | None
     """Where it is not written as most write it; else it is read apart."""
     request_id: str
+    cmcd: str
+    """What a player tells of itself (CTA-5004), its four fields as one list."""
 
 
 Instant = tuple[HTTPStatus, str, bytes | memoryview]
@@ -106,10 +109,10 @@ Instant = tuple[HTTPStatus, str, bytes | memoryview]
 class InstantAnswers(Protocol):
     """Whoever has bytes in memory."""
 
-    def __call__(self, path: str, part: str | None, fields: Fields) -> Instant | None:
+    def __call__(self, path: str, query: str, part: str | None, fields: Fields) -> Instant | None:
         """The answer to a GET of a path below /media/, or nothing: then it is asked again by aiohttp's way.
 
-        `part` is the field Range, where there is one. Counts only what it answers. Never waits.
+        `query` is as it was sent, `part` the field Range, where there is one. Counts only what it answers. Never waits.
         """
         ...
 
@@ -133,7 +136,12 @@ def plain(block: bytes) -> Fields | None:
         given[name] = value.strip(" ")
     if not given.get("host") or given.get("connection", "keep-alive").lower() != "keep-alive":
         return None
-    return Fields(given.get("origin"), given.get("range"), given.get("x-request-id", ""))
+    return Fields(
+        given.get("origin"),
+        given.get("range"),
+        given.get("x-request-id", ""),
+        ",".join(given[name] for name in _CMCD if name in given),
+    )
 
 
 class _Clock:
@@ -191,11 +199,11 @@ class InstantConnection(BoundedConnection):
         asked = self._plain(data)
         if asked is None:
             return False
-        path, part, fields = asked
+        path, query, part, fields = asked
         logged = log.isEnabledFor(logging.DEBUG)
         started = time.perf_counter() if logged else 0.0
         try:
-            answer = answers(path, part, fields)
+            answer = answers(path, query, part, fields)
         except Exception:
             log.exception("an answer at once failed; aiohttp's way is tried")
             return False
@@ -214,8 +222,8 @@ class InstantConnection(BoundedConnection):
             log.debug("%s %s %s %.1f ms", "GET", redacted(path), status.value, took)
         return True
 
-    def _plain(self, data: bytes) -> tuple[str, str | None, Fields] | None:
-        """Path, range and fields when the data are the whole head of one GET below /media/, and no more."""
+    def _plain(self, data: bytes) -> tuple[str, str, str | None, Fields] | None:
+        """Path, query, range and fields when the data are the whole head of one GET below /media/, and no more."""
         line = data.find(b"\r\n")
         if not data.startswith(_BEGINNING) or not data.endswith(_VERSION, 0, line) or len(data) > HEAD_LIMIT:
             return None
@@ -237,11 +245,10 @@ class InstantConnection(BoundedConnection):
         elif fields.range is not None or not (part.isascii() and part.isprintable()):
             return None
         path = data[_PATH : line - len(_VERSION)].decode("latin-1")
-        if "?" in path:
-            path, _, query = path.partition("?")
-            if not _QUERY.fullmatch(query):
-                return None
-        return path, part, fields
+        path, _, query = path.partition("?")
+        if query and not _QUERY.fullmatch(query):
+            return None
+        return path, query, part, fields
 
     def _process_keepalive(self) -> None:
         """As aiohttp does, but a client that has not taken its answer yet is not idle."""

@@ -36,6 +36,14 @@ def test_visitor_signs_in_and_sees_every_frame_of_the_film(theatre: Theatre, ope
     expect(screen.page.get_by_role("region", name="The end")).to_be_visible()
     screen.page.get_by_role("button", name="About the film").click()
     expect(screen.page).to_have_url(f"{theatre.server.url}/title/{theatre.film}")
+    # What the player said of itself with its requests.
+    told = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in screen.ask("fetch('/metrics').then((answer) => answer.text())").splitlines()
+        if line.startswith("ott_player_") and theatre.film in line
+    }
+    assert max(told[name] for name in told if name.startswith("ott_player_starts_total")) > 0
+    assert sum(told[name] for name in told if name.startswith("ott_player_reports_total")) >= 15
 
 
 def test_seek_to_a_part_that_is_not_made_yet_plays_there(

@@ -142,8 +142,8 @@ async def two_ways(tickets: Tickets, folder: Path, origins: tuple[str, ...] = ()
 
 
 def _noted(answers: InstantAnswers, taken: list[str]) -> InstantAnswers:
-    def answer(path: str, part: str | None, fields: Fields) -> Instant | None:
-        found = answers(path, part, fields)
+    def answer(path: str, query: str, part: str | None, fields: Fields) -> Instant | None:
+        found = answers(path, query, part, fields)
         if found is not None:
             taken.append(path)
         return found

@@ -62,6 +62,8 @@ class SteadyBlobs(Layer):
         pause = _FIRST_PAUSE_SECONDS
         for left in reversed(range(self._tries)):
             until = begun + self._deadline_seconds - time.monotonic()
+            if until <= 0:
+                break
             try:
                 async with asyncio.timeout(min(self._try_seconds, until)):
                     return await read()

@@ -26,6 +26,9 @@ export const CONFIG = {
     bufferingGoal: 20,
     bufferBehind: 40,
   },
+  // Whether the buffer ran dry, what is needed at once, and what will be asked for next (CTA-5004). In header fields, so that
+  // addresses, and with them the browser's cache, stay as they are; on one origin those need no preflight.
+  cmcd: { enabled: true, useHeaders: true, includeKeys: ["bs", "mtp", "nor", "su"] },
   abr: {
     // The browser's guess would outrank the server's advice and what is known of the line: `adapt` weighs those.
     useNetworkInformation: false,
