@@ -55,10 +55,10 @@ def main() -> None:
     """Print a row for each size."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--shows", type=int, default=8, help="films and series, of 8 episodes each")
-    options.add_argument("--sessions", type=int, default=500)
+    options.add_argument("--shows", type=int, default=16, help="films and series, of 8 episodes each")
+    options.add_argument("--sessions", type=int, default=1200)
     options.add_argument("--hours", type=float, default=4.0)
-    options.add_argument("--shares", type=float, nargs="+", default=[0.01, 0.03, 0.1, 0.3])
+    options.add_argument("--shares", type=float, nargs="+", default=[0.03, 0.1, 0.3])
     chosen = options.parse_args()
     trace, segments = evening(chosen.seed, shows=chosen.shows, sessions=chosen.sessions, hours=chosen.hours)
     numbers: dict[tuple[int, int, int], int] = {}
