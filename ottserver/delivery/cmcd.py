@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+_TRUE = ("?1", "true")
 LONGEST = 4_000
 """Characters that are looked at."""
 HEADERS = ("cmcd-request", "cmcd-object", "cmcd-status", "cmcd-session")
 _ARGUMENT = "CMCD="
-_KEY = re.compile(r"[a-z][a-z0-9.-]{0,63}", re.ASCII)
+_READ = frozenset({"bs", "su", "mtp", "nor"})
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _STRING = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
 _ITEM = re.compile(r'\s*([^\s=,"()]+)(?:=("(?:[^"\\]|\\.)*"|\([^()]*\)|[^,"()]*))?\s*(?:,|$)', re.ASCII)
@@ -56,19 +57,27 @@ def read(text: str) -> Report:
         if item is None:  # nothing behind a broken one can be told apart any more
             break
         key, value = item.groups()
-        if _KEY.fullmatch(key) and key not in said:
+        if key in _READ and key not in said:
             said[key] = value if value is not None else "?1"
         at = item.end()
-    throughput = _NUMBER.fullmatch(_first(said.get("mtp", "")))
-    following = _STRING.fullmatch(_first(said.get("nor", "")))
     return Report(
-        starved=said.get("bs") == "?1" or said.get("bs") == "true",
-        starting=said.get("su") == "?1" or said.get("su") == "true",
-        throughput=int(throughput[0]) if throughput else 0,
-        following=unquote(re.sub(r"\\(.)", r"\1", following[1])) if following else "",
+        starved=said.get("bs") in _TRUE,
+        starting=said.get("su") in _TRUE,
+        throughput=_number(said["mtp"]) if "mtp" in said else 0,
+        following=_string(said["nor"]) if "nor" in said else "",
     )
 
 
+def _number(value: str) -> int:
+    number = _NUMBER.fullmatch(_first(value))
+    return int(number[0]) if number else 0
+
+
+def _string(value: str) -> str:
+    string = _STRING.fullmatch(_first(value))
+    return unquote(string[1].replace('\\"', '"').replace("\\\\", "\\")) if string else ""
+
+
 def _first(value: str) -> str:
-    inner = _FIRST.match(value)
+    inner = _FIRST.match(value) if value.startswith("(") else None
     return inner[1] if inner else value
