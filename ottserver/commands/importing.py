@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from contextlib import AsyncExitStack, contextmanager
@@ -12,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from ottserver import logs
 from ottserver.app import Rooms, open_rooms, working_unless_served
 from ottserver.catalog.models import Details
+from ottserver.commands.bars import bars, described
 from ottserver.commands.common import Failure, run, takes_settings
-from ottserver.commands.waiting import TimeLeftColumn, Waiting
+from ottserver.commands.waiting import Waiting
 from ottserver.errors import Invalid, OttError
 from ottserver.ingest.beside import beside
 from ottserver.ingest.library import films, guess
@@ -27,6 +27,8 @@ from ottserver.transcode.sidecars import MOST_BYTES, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.progress import Progress, TaskID
 
     from ottserver.catalog.models import Video
     from ottserver.settings import Settings
@@ -56,7 +58,8 @@ def import_films(
 
     Safe beside a running server, which takes up the encoding.
     """
-    logs.configure(settings.log)
+    # Between the bars of a terminal a line for each film would only tear them.
+    logs.configure(settings.log, logging.WARNING if sys.stderr.isatty() else logging.INFO)
     try:
         found = films(path.absolute() for path in paths)
     except FileNotFoundError as error:
@@ -73,7 +76,11 @@ def import_films(
     except UnicodeEncodeError as error:
         message = "--title and --description have to be UTF-8"
         raise Failure(message) from error
-    failed = run(_import(settings, found, Wishes(title, description, wait)))
+    try:
+        failed = run(_import(settings, found, Wishes(title, description, wait)))
+    except KeyboardInterrupt as error:
+        message = "stopped; what was taken in stays, and the same command goes on from there"
+        raise Failure(message) from error
     if failed:
         message = f"{failed} of {len(found)} could not be imported"
         raise Failure(message)
@@ -85,7 +92,7 @@ async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
         rooms = await stack.enter_async_context(open_rooms(settings))
         if wishes.wait is not None:
             await stack.enter_async_context(working_unless_served(rooms))
-        progress = stack.enter_context(_bars())
+        progress = stack.enter_context(bars())
         for path in found:
             try:
                 video = await _import_one(rooms, path, wishes, progress)
@@ -99,7 +106,7 @@ async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
 
 
 async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progress) -> Video:
-    task = progress.add_task(f"{path.name}: reading", total=None)
+    task = progress.add_task(described(_utf8(path.name), "reading", progress.console.width), total=None)
     try:
         return await _import_with(rooms, path, wishes, progress, task)
     finally:
@@ -173,18 +180,3 @@ def _bars_away(progress: Progress) -> Iterator[None]:
     progress.stop()
     yield
     progress.start()
-
-
-def _bars() -> Progress:
-    """Progress bars on standard error, where that is a terminal."""
-    console = Console(file=sys.stderr)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeLeftColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        disable=not console.is_terminal,
-    )

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rich.progress import ProgressColumn
-from rich.text import Text
-
 from ottserver import datafolder
+from ottserver.commands.bars import described
 from ottserver.errors import NotFound
 from ottserver.languages import own_name
 from ottserver.media import Outlook
 from ottserver.transcode.outlook import units_of
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, Task, TaskID
+    from rich.progress import Progress, TaskID
 
     from ottserver.app import Rooms
     from ottserver.catalog.models import Summary, Video
@@ -37,15 +33,6 @@ _4K = 2160
 _CHANNELS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _FILM = ""
 # The bar of the whole film, among those that have the names of renditions.
-
-
-class TimeLeftColumn(ProgressColumn):
-    """The time left, where it is known."""
-
-    def render(self, task: Task) -> Text:
-        """Hours, minutes and seconds."""
-        left = task.fields.get("left")
-        return Text("" if left is None else str(timedelta(seconds=math.ceil(left))), style="progress.remaining")
 
 
 def words_of(summary: Summary) -> dict[str, str]:
@@ -135,9 +122,10 @@ class Waiting:
             seen, stored = await self._seen(video.presentation_id, now)
         share, why, left = seen.made, seen.waits_for, seen.seconds_left
         known = bool(video.summary.renditions)
+        words = why or ("encoding" if known else "examining")
         self._progress.update(
             self._bars[_FILM],
-            description=f"{video.details.title}: {why or ('encoding' if known else 'examining')}",
+            description=described(video.details.title, words, self._progress.console.width),
             completed=share * _LOSSLESS,
             total=_LOSSLESS if known else None,
             left=left,
@@ -146,8 +134,7 @@ class Waiting:
         for rendition in sorted(video.summary.renditions, key=lambda one: -one.height_class):
             name = rendition.name
             if name not in self._bars:
-                described = f"  {called.get(name, name)}"
-                self._bars[name] = self._progress.add_task(described, total=rendition.segments)
+                self._bars[name] = self._progress.add_task(f"  {called.get(name, name)}", total=rendition.segments)
             self._progress.update(self._bars[name], completed=stored[name], left=seen.renditions.get(name))
 
     async def _made(self, presentation_id: str | None) -> Counter[str]:

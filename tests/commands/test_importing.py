@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ottserver.catalog.models import AudioSummary, RenditionSummary, Summary
-from ottserver.commands.waiting import Pace, TimeLeftColumn, words_of
+from ottserver.commands.bars import TimeLeftColumn, bars, described
+from ottserver.commands.waiting import Pace, words_of
 from tests.flows.people import new_owner
 from tests.support.server import ROOT, Server
 
@@ -79,6 +80,19 @@ def test_column_shows_the_time_that_is_known_and_else_none() -> None:
     column, tasks = TimeLeftColumn(), {task.id: task for task in progress.tasks}
     assert column.render(tasks[known]).plain == "0:01:15"
     assert column.render(tasks[unknown]).plain == ""
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_long_title_leaves_room_for_the_reason_the_bar_and_the_time(width: int) -> None:
+    screen = io.StringIO()
+    progress = bars(Console(file=screen, width=width, force_terminal=True, color_system=None))
+    title, reason = "[red]東京物語 [x265 rip] " * 20, "waiting; 7 other films in the works"
+    progress.add_task(described(title, reason, width), total=10, completed=5, left=60)
+    progress.console.print(progress)
+    (line,) = screen.getvalue().splitlines()
+    assert line.startswith("[red]")
+    assert reason[:20] in line
+    assert re.search(r"━{5,}.* 50% 0:01:00", line), line
 
 
 def test_rows_are_called_as_on_the_page() -> None:
