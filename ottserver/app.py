@@ -80,6 +80,10 @@ if TYPE_CHECKING:
     from ottserver.web.routing import Routes
 
 
+BACKLOG = 4096
+"""Connections that may wait to be taken: where many begin in one second, no room costs each a second or more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """Everything that is open, by name."""
@@ -281,7 +285,7 @@ async def serving(rooms: Rooms) -> AsyncIterator[str]:
     await runner.setup()
     try:
         async with rooms.keeper.running():
-            site = web.TCPSite(runner, settings.host, settings.port)
+            site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
             await _listen(site, settings)
             host, port = runner.addresses[0][:2]
             try:

@@ -51,7 +51,8 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 20000; }}
 http {{
     access_log off;
     sendfile on;
@@ -107,12 +108,12 @@ def padded(segment: bytes, size: int) -> bytes:
 
 
 @contextmanager
-def ottserver(folder: Path) -> Iterator[Side]:
-    """The program on its processor, with a film whose segments have our bytes."""
+def ottserver(folder: Path, **env: str) -> Iterator[Side]:
+    """The program on its processor, with a film whose segments have our bytes; `env` are its OTT_* variables."""
     film = folder / "film.mp4"
     pictures = ("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=24:duration=8")
     ffmpeg(*pictures, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", film)
-    server = Server(folder / "data")
+    server = Server(folder / "data", env=env)
     try:
         owner = ("user", "create", "--email", EMAIL, "--name", "Bench", "--role", "owner", "--password-stdin")
         server.run(*owner, stdin=f"{PASSWORD}\n")

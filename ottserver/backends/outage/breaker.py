@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 FAILURES = 3
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
+TRIAL_SECONDS = 2.0
 SLOW_SECONDS = 1.0
 """A caller that gave up after waiting this long has seen a failure."""
 
@@ -50,10 +51,10 @@ class Breaker:
         name: str,
         metrics: BackendMetrics,
         *,
-        wait_seconds: float | None = None,
+        wait_seconds: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A call may take `wait_seconds`; with none its callers' own patience counts."""
+        """A call may take `wait_seconds`, one that only tries whether the backend is back at most `TRIAL_SECONDS`."""
         self._name = name
         self._down = metrics.down.labels(name)
         self._count = metrics.failures.labels(name)
@@ -78,7 +79,7 @@ class Breaker:
             self._trying = True
         begun = self._now()
         try:
-            async with asyncio.timeout(self._wait):
+            async with asyncio.timeout(self._limit(trial=trial)):
                 answer = await call()
         except asyncio.CancelledError:
             if self._now() - begun >= SLOW_SECONDS:
@@ -92,6 +93,9 @@ class Breaker:
                 self._trying = False
         self.worked()
         return answer
+
+    def _limit(self, *, trial: bool) -> float:
+        return min(self._wait, TRIAL_SECONDS) if trial else self._wait
 
     def worked(self) -> None:
         """The backend was seen to answer."""

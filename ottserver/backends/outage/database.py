@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -17,17 +18,22 @@ if TYPE_CHECKING:
     from ottserver.backends.outage.breaker import BackendMetrics
 
 
+READING_SECONDS = 10.0
+WRITING_SECONDS = 30.0
+"""To begin: whoever has less patience says so. A writer may wait for its turn, and for an import beside the server."""
+
+
 class GuardedDatabase:
     """Implements `ottserver.backends.database.Database` over another one.
 
-    How long anybody waits is for them to say: an import may wait for its turn, a player may not. Readings say whether
+    Readings say whether
     the database is there. A writing that fails does not: the disk may be full, or another process may be writing.
     """
 
     def __init__(self, real: Database, metrics: BackendMetrics) -> None:
         """Guard `real`."""
         self._real = real
-        self._breaker = Breaker("database", metrics)
+        self._breaker = Breaker("database", metrics, wait_seconds=READING_SECONDS)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -48,8 +54,19 @@ class GuardedDatabase:
         if self._breaker.is_open:
             async with self.reading():  # one of those who try it tells whether it is back
                 pass
-        async with self._real.writing() as work:
+        context = self._real.writing()
+        try:
+            async with asyncio.timeout(WRITING_SECONDS):
+                work = await context.__aenter__()
+        except TimeoutError as error:
+            raise self._breaker.away() from error
+        try:
             yield work
+        except BaseException:
+            if not await context.__aexit__(*sys.exc_info()):
+                raise
+        else:
+            await context.__aexit__(None, None, None)
 
     def on_announced(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each commit of this process that announced facts."""
