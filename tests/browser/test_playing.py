@@ -140,6 +140,26 @@ def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: 
     expect(sofa.page.get_by_role("heading", name="Ended on another device")).to_be_visible()
 
 
+@pytest.mark.slow
+def test_film_goes_on_when_its_plan_is_cut_in_what_the_plan_shows(theatre: Theatre, open_screen: OpenScreen) -> None:
+    member = theatre.new_member("premium")
+    theatre.grant(member, "basic")
+    screen = open_screen()
+    screen.sign_in(member)
+    screen.open(f"/watch/{theatre.film}?from=1")
+    screen.plays_beyond(1)
+    screen.ask("document.querySelector('video').dataset.same = 'yes'")
+    heights = "window.ottPlayer.getVideoTracks().map((track) => track.height)"
+    assert max(screen.ask(heights)) == 1080
+
+    theatre.server.run("user", "withdraw", "--email", member, "--plan", "premium")
+
+    screen.until(f"Math.max(...{heights}) === 720")
+    at = screen.video(".currentTime")
+    screen.plays_beyond(at + 1)
+    assert screen.video(".dataset.same") == "yes"
+
+
 def test_film_plays_on_once_the_server_is_back(theatre: Theatre, open_screen: OpenScreen, long_film: Path) -> None:
     video_id = theatre.add(long_film, "The Interrupted Picture")
     screen = open_screen()
