@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import langcodes
-
 UNKNOWN = "und"
 
 _NAMES = (
@@ -26,14 +24,35 @@ _NAMES = (
     "yue 粵語 · zh 中文 · zh-Hans 简体中文 · zh-Hant 繁體中文 · zu isiZulu · es-419 Español (Latinoamérica)"
 )
 _OWN = {tag: name for tag, _, name in (entry.partition(" ") for entry in _NAMES.split(" · "))}
+_CODES = (
+    "ab abk · am amh · ar ara · as asm · az aze · be bel · bg bul · bn ben · bo bod tib · br bre · bs bos · "
+    "ca cat · ce che · co cos · cs ces cze · cy cym wel · da dan · de deu ger · el ell gre · en eng · "
+    "eo epo · es spa · et est · eu eus baq · fa fas per · ff ful · fi fin · fo fao · fr fra fre · fy fry · "
+    "ga gle · gd gla · gl glg · gu guj · he heb · hi hin · hr hrv · ht hat · hu hun · hy hye arm · id ind · "
+    "is isl ice · it ita · ja jpn · jv jav · ka kat geo · kk kaz · km khm · kn kan · ko kor · ku kur · "
+    "ky kir · la lat · lb ltz · lo lao · lt lit · lv lav · mk mkd mac · ml mal · mn mon · mr mar · "
+    "ms msa may · mt mlt · my mya bur · nb nob · ne nep · nl nld dut · nn nno · no nor · oc oci · pa pan · "
+    "pl pol · ps pus · pt por · qu que · rm roh · ro ron rum · ru rus · sc srd · sd snd · se sme · si sin · "
+    "sk slk slo · sl slv · so som · sq sqi alb · sr srp · sv swe · sw swa · ta tam · te tel · tg tgk · "
+    "th tha · tr tur · tt tat · ug uig · uk ukr · ur urd · uz uzb · vi vie · xh xho · yi yid · yo yor · "
+    "zh zho chi · zu zul"
+)
+# ISO 639-2, both its terminology codes and its bibliographic ones: what nearly all films write.
+_TAGS = {code: tag for tag, *codes in map(str.split, _CODES.split(" · ")) for code in codes}
+_TAGS |= {tag.casefold(): tag for tag in _OWN} | {UNKNOWN: UNKNOWN, "": UNKNOWN}
 _FREE = {"zxx", "mis", "mul", "qaa", UNKNOWN}
 # Codes that name no language; qaa is what broadcasters write for "the original one".
 
 
 def language_tag(code: str) -> str:
     """The code as a BCP 47 tag in its usual spelling: "eng" and "EN" are "en"; "und" for what names no language."""
+    given = code.strip().replace("_", "-")
+    if (usual := _TAGS.get(given.casefold())) is not None:
+        return usual
+    import langcodes  # noqa: PLC0415 - 3 MB in every process, for codes that few films have
+
     try:
-        tag = langcodes.standardize_tag(code.strip().replace("_", "-"))
+        tag = langcodes.standardize_tag(given)
         known = langcodes.Language.get(tag, normalize=False)
     except (ValueError, AttributeError):
         return UNKNOWN
