@@ -17,7 +17,6 @@ import click
 from ottserver import logs
 from ottserver.app import Rooms, open_rooms, working_unless_served
 from ottserver.catalog.models import Details
-from ottserver.commands.bars import bars, described
 from ottserver.commands.common import Failure, run, takes_settings
 from ottserver.commands.waiting import Waiting
 from ottserver.errors import Invalid, OttError
@@ -87,6 +86,8 @@ def import_films(
 
 
 async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
+    from ottserver.commands.bars import bars  # noqa: PLC0415 - not for a server
+
     failed = 0
     async with AsyncExitStack() as stack:
         rooms = await stack.enter_async_context(open_rooms(settings))
@@ -106,6 +107,8 @@ async def _import(settings: Settings, found: list[Path], wishes: Wishes) -> int:
 
 
 async def _import_one(rooms: Rooms, path: Path, wishes: Wishes, progress: Progress) -> Video:
+    from ottserver.commands.bars import described  # noqa: PLC0415 - not for a server
+
     task = progress.add_task(described(_utf8(path.name), "reading", progress.console.width), total=None)
     try:
         return await _import_with(rooms, path, wishes, progress, task)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ottserver import datafolder, logs
 from ottserver.app import open_rooms
@@ -30,9 +28,9 @@ _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 @contextmanager
 def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)
-    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    from ottserver.commands.bars import bar_of_bytes  # noqa: PLC0415 - not for a server
+
+    with bar_of_bytes(label) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

@@ -13,6 +13,7 @@ import click
 from ottserver import logs
 from ottserver.app import open_rooms, serving, working
 from ottserver.commands.common import run, takes_settings
+from ottserver.commands.memory import giving_back, settle, share_one_heap
 
 if TYPE_CHECKING:
     from ottserver.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @takes_settings(serving=True)
 def serve(settings: Settings) -> None:
     """Serve what is configured; the default."""
+    share_one_heap()
     logs.configure(settings.log)
     run(_serve(settings))
 
@@ -45,7 +47,8 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
-    async with open_rooms(settings) as rooms, working(rooms), serving(rooms) as url:
+    async with open_rooms(settings) as rooms, working(rooms), serving(rooms) as url, giving_back():
+        settle()
         click.echo(f"ottserver ready on {url}")
         address = settings.public_url + "/" if settings.public_url else reachable(url)
         if address != url:

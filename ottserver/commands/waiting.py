@@ -8,7 +8,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ottserver import datafolder
-from ottserver.commands.bars import described
 from ottserver.errors import NotFound
 from ottserver.languages import own_name
 from ottserver.media import Outlook
@@ -114,6 +113,8 @@ class Waiting:
 
     async def _draw(self, video: Video) -> None:
         """The film's bar, and below it one for each rendition."""
+        from ottserver.commands.bars import described  # noqa: PLC0415 - not for a server
+
         here, now = self._rooms.transcode.fills, time.monotonic()
         if here:
             seen = await self._rooms.transcode.outlook(video.presentation_id or "")
