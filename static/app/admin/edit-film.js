@@ -34,12 +34,12 @@ export function EditFilm({ film, onClose }) {
     <${Dialog} title=${`Edit ${film.title}`} onClose=${onClose}>
       ${data && html`
         <form class="form" onSubmit=${onSubmit}>
-          <${Field} label="Title" name="title" required pattern=".*\\S.*" maxlength="300" rule="Give the film a title." defaultValue=${data.title} wrong=${problem?.field("title")} />
+          <${Field} label="Title" name="title" dir="auto" required pattern=".*\\S.*" maxlength="300" rule="Give the film a title." defaultValue=${data.title} wrong=${problem?.field("title")} />
           <div class="form-row">
             <${Field} label="Year" name="year" type="number" min="1870" max="2200" step="1" rule="Give a year from 1870 to 2200, or none." defaultValue=${data.year ?? ""} wrong=${problem?.field("year")} />
             <${Field} label="Genres" name="genres" hint="Separated by commas." defaultValue=${(data.genres ?? []).join(", ")} wrong=${problem?.field("genres")} />
           </div>
-          <${Field} area label="Description" name="description" maxlength="10000" defaultValue=${data.description ?? ""} wrong=${problem?.field("description")} />
+          <${Field} area label="Description" name="description" dir="auto" maxlength="10000" defaultValue=${data.description ?? ""} wrong=${problem?.field("description")} />
           <${PicturePicker} film=${film} />
           ${wrong && html`<p class="form-wrong" role="alert">${wrong}</p>`}
           <div class="buttons">

@@ -2,7 +2,7 @@ import { html } from "htm/preact";
 import { useResource } from "../api/resource.js";
 import { session } from "../session.js";
 import { useStore } from "../store.js";
-import { Facts, Hero } from "../ui/hero.js";
+import { Facts, Hero, HeroTitle } from "../ui/hero.js";
 import { Icon } from "../ui/icon.js";
 import { Notice, Trouble } from "../ui/notice.js";
 import { Row } from "../ui/row.js";
@@ -21,7 +21,7 @@ export function Home() {
   return html`
     <${Hero} picture=${film.backdrop_url ?? film.thumbnail_url}>
       <p class="eyebrow">${newest.id === "new" ? "New on this server" : newest.title}</p>
-      <h1>${film.title}</h1>
+      <${HeroTitle} text=${film.title} />
       <${Facts} year=${film.year} seconds=${film.duration_seconds} />
       <div class="buttons">
         <a class="button primary large" href="/watch/${film.video_id}"><${Icon} name="play" />${film.progress ? "Resume" : "Play"}</a>

@@ -4,7 +4,7 @@ import { useResource } from "../api/resource.js";
 import { clock, length, quality, sounds, words } from "../format.js";
 import { ChapterList } from "../player/chapters.js";
 import { warmPlayer } from "../player/warm.js";
-import { Facts, Hero } from "../ui/hero.js";
+import { Facts, Hero, HeroTitle } from "../ui/hero.js";
 import { Icon } from "../ui/icon.js";
 import { Trouble } from "../ui/notice.js";
 import { Linked } from "../ui/linked.js";
@@ -30,7 +30,7 @@ export function Title({ videoId }) {
   const progress = film.progress ?? progressIn(home, videoId);
   return html`
     <${Hero} picture=${film.backdrop_url ?? film.thumbnail_url} class="title">
-      <h1>${film.title}</h1>
+      <${HeroTitle} text=${film.title} />
       <${Facts} year=${film.year} seconds=${film.duration_seconds} renditions=${film.renditions} maturity=${film.maturity} />
       ${progress && html`
         <p class="resume-line"><${Meter} share=${progress.position / progress.duration} label="Watched" />

@@ -14,7 +14,7 @@ export function Card({ film }) {
     <a class="card" href="/title/${film.video_id}">
       <${Still} title=${film.title} url=${film.thumbnail_url} share=${progress ? progress.position / progress.duration : 0} />
       <span class="card-text">
-        <span class="card-title">${film.title}</span>
+        <span class="card-title" dir="auto">${film.title}</span>
         <span class="card-note">${note}</span>
       </span>
     </a>

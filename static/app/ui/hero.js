@@ -14,6 +14,18 @@ export function Hero({ picture, class: extra = "", children }) {
   `;
 }
 
+/** Letters from which a title is set smaller, so that what can be done with the film stays in sight. */
+const LONG = 40;
+const VERY_LONG = 100;
+
+/**
+ * What a film is called, in large letters.
+ * @param {{text: string}} props
+ */
+export function HeroTitle({ text }) {
+  return html`<h1 dir="auto" class=${text.length > VERY_LONG ? "very long" : text.length > LONG ? "long" : ""}>${text}</h1>`;
+}
+
 /**
  * Year, length and best quality in one line.
  * @param {{year: number | null, seconds: number | null, renditions?: import("../api/types.js").RenditionFacts[], maturity?: string | null}} props
