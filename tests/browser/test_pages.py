@@ -44,7 +44,9 @@ def test_every_page_fits_a_phone_and_is_open_to_everybody(theatre: Theatre, open
         found = screen.ask(RULES)["violations"]
         assert [(path, rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
         # A film may be called anything, also by one endless word.
-        screen.ask("document.querySelectorAll('h1, h3 a').forEach((one) => { one.textContent = 'Donaudampf'.repeat(9); })")
+        screen.ask(
+            "document.querySelectorAll('h1, h3 a').forEach((one) => { one.textContent = 'Donaudampf'.repeat(9); })"
+        )
         assert screen.fits(), path
         screen.assert_sound()
 
