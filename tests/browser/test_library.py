@@ -116,6 +116,31 @@ def _drop(screen: Screen, path: Path) -> None:
         mouse.send("Input.dispatchDragEvent", {"type": step, "x": 300, "y": 300, "data": carried})
 
 
+def test_what_goes_wrong_is_said_at_once_and_where_it_is_seen(
+    theatre: Theatre, open_screen: OpenScreen, tmp_path: Path
+) -> None:
+    notes = tmp_path / "Nothing to see.mp4"
+    notes.write_text("no film at all\n" * 40)
+    screen = open_screen()
+    screen.sign_in(theatre.owner)
+    screen.open("/admin")
+    full = '{"title": "Insufficient Storage", "status": 507, "detail": "The disk is full."}'
+    screen.page.route("**/api/v1/uploads", lambda route: route.fulfill(status=507, body=full))
+    screen.page.get_by_label("Video files").set_input_files(notes)
+    expect(screen.page.locator(".sending")).to_contain_text("The disk is full. Trying again", timeout=3000)
+    screen.page.unroute("**/api/v1/uploads")
+    film = screen.page.locator(".film", has_text="Nothing to see")
+    expect(film).to_have_attribute("data-status", "failed", timeout=20_000)
+
+    screen.page.route("**/api/v1/admin/videos/*", lambda route: route.abort())
+    film.get_by_role("button", name="Delete").click()
+    screen.page.get_by_role("button", name="Delete the film").click()
+    expect(screen.page.locator(".toasts:popover-open")).to_contain_text("cannot be reached")
+    screen.page.unroute("**/api/v1/admin/videos/*")
+    screen.page.get_by_role("button", name="Delete the film").click()
+    expect(film).to_have_count(0)
+
+
 def test_file_that_is_no_film_says_why_and_can_be_replaced(
     theatre: Theatre, open_screen: OpenScreen, scene: Path, tmp_path: Path
 ) -> None:

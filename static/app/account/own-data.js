@@ -35,7 +35,7 @@ export function OwnData({ email }) {
       <h2>Your data</h2>
       <p class="quiet">Name, devices, what was watched and where each film stood: one file holds all of it.</p>
       <div class="buttons">
-        <button class="button" disabled=${busy} onClick=${take}>Download everything held about me</button>
+        <button class="button" disabled=${busy} onClick=${take}>Download my data</button>
         <button class="button danger" onClick=${() => setAsked(true)}>Delete my account</button>
       </div>
       ${asked && html`<${DeleteAccount} email=${email} onClose=${() => setAsked(false)} />`}

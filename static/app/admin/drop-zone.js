@@ -49,7 +49,7 @@ export function DropZone({ onFind }) {
       <${Icon} name="upload" />
       <div>
         <h2>${over ? "Let go to add" : "Add films"}</h2>
-        <p>Drop video files or folders anywhere on this page, with the subtitles that lie beside them. They can be watched moments after they have arrived.</p>
+        <p><span class="by-mouse">Drop video files or folders anywhere on this page, with the subtitles that lie beside them.</span><span class="by-touch">Choose video files, and the subtitles that lie beside them.</span> They can be watched moments after they have arrived.</p>
       </div>
       <div class="buttons">
         <${Chooser} label="Video files" action="Choose files" class="primary" accept=${ACCEPT} onFiles=${(/** @type {File[]} */ files) => take(chosen(files))} />

@@ -15,6 +15,7 @@ function sentence({ state, sent, size: all, speed, wrong }) {
   if (state === "arrived") return "All here. Handing it over …";
   const share = `${size(sent)} of ${size(all)}`;
   if (state === "paused") return `Paused · ${share}`;
+  if (wrong) return `${wrong} Trying again …`;
   if (!speed) return share;
   return `${share} · ${size(speed)}/s · ${timeLeft((all - sent) / speed)}`;
 }
@@ -41,7 +42,7 @@ function Row({ sending }) {
         <span>${all ? Math.floor((sent / all) * 100) : 0} %</span>
       </div>
       <${Meter} share=${all ? sent / all : 0} label=${`Upload of ${name}`} />
-      <p class=${state === "failed" ? "wrong" : ""} role=${state === "failed" ? "alert" : undefined}>${sentence(sending)}</p>
+      <p class=${state === "failed" || (state === "sending" && sending.wrong) ? "wrong" : ""} role=${state === "failed" ? "alert" : undefined}>${sentence(sending)}</p>
       <div class="row-buttons">
         ${held
           ? html`<button class="button round" aria-label="Go on with ${name}" title="Go on" onClick=${() => goOnSending(id)}><${Icon} name="play" /></button>`

@@ -8,7 +8,7 @@ import { sendings } from "./sendings.js";
 import { kept, tus } from "./tus.js";
 
 /** @typedef {import("./beside.js").Beside} Beside */
-/** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined, beside: Beside[]}} Work */
+/** @typedef {{upload: import("tus-js-client").Upload, pace: Pace, videoId: string | undefined, beside: Beside[], lost: boolean}} Work */
 /** @type {Map<number, Work>} */
 const works = new Map();
 
@@ -39,11 +39,21 @@ export function sendFile(file, { videoId, beside = [] } = {}) {
     retryDelays: [0, 1000, 3000, 6000, 12_000, 20_000, 30_000],
     removeFingerprintOnSuccess: true,
     onBeforeRequest: keepFresh,
-    onProgress: (sent) => update(id, { sent, speed: works.get(id)?.pace.note(sent, performance.now()) ?? 0 }),
-    onError: (error) => fail(id, sentenceOf(error)),
+    onProgress: (sent) => update(id, { sent, speed: works.get(id)?.pace.note(sent, performance.now()) ?? 0, wrong: "" }),
+    onShouldRetry: (error) => {
+      // What keeps it waiting is said at once, not when the last try has failed as well.
+      const status = error.originalResponse?.getStatus() ?? 0;
+      if (status) update(id, { speed: 0, wrong: sentenceOf(error) });
+      return navigator.onLine && (status < 400 || status >= 500 || status === 409 || status === 423);
+    },
+    onError: (error) => {
+      const work = works.get(id);
+      if (work) work.lost = !("originalResponse" in error && error.originalResponse);
+      fail(id, sentenceOf(error));
+    },
     onSuccess: () => void arrive(id, upload.url ?? ""),
   });
-  works.set(id, { upload, pace: new Pace(), videoId, beside });
+  works.set(id, { upload, pace: new Pace(), videoId, beside, lost: false });
   sendings.set([...sendings.value, { id, name: file.name, size: file.size, sent: 0, speed: 0, state: "waiting", wrong: "" }]);
   startNext();
 }
@@ -77,6 +87,7 @@ async function start(id) {
   const work = works.get(id);
   if (!work) return;
   update(id, { state: "sending", wrong: "" });
+  work.lost = false;
   work.pace = new Pace();
   const [previous] = await work.upload.findPreviousUploads();
   if (previous) work.upload.resumeFromPreviousUpload(previous);
@@ -136,6 +147,7 @@ export function titleFrom(name) {
   return stem.replace(/[._]+/g, " ").replace(/\s+/g, " ").trim() || name;
 }
 
+addEventListener("online", () => works.forEach(({ lost }, id) => lost && goOnSending(id)));
 addEventListener("beforeunload", (event) => {
   if (sendings.value.some(({ state }) => state === "sending" || state === "arrived")) event.preventDefault();
 });

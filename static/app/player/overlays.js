@@ -85,7 +85,7 @@ export function ScreensInUse({ problem, onFree, onAbout }) {
         ${sessions.map((session) => html`
           <li key=${session.session_id}>
             <${Icon} name="screens" />
-            <div><strong>${session.title}</strong><span>${session.device} · at ${clock(session.position)}</span></div>
+            <div><strong>${session.title}</strong><span>${session.device}, at\u00a0${clock(session.position)}</span></div>
             <button class="button small" disabled=${busy !== ""} onClick=${() => stop(session.session_id)}>
               ${busy === session.session_id && html`<span class="spinner"></span>`}Stop it there
             </button>

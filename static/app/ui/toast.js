@@ -1,4 +1,5 @@
 import { html } from "htm/preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Store, useStore } from "../store.js";
 
 /** @type {Store<{id: number, text: string}[]>} */
@@ -19,5 +20,11 @@ export function say(text) {
 /** Where toasts appear. */
 export function Toasts() {
   const list = useStore(toasts);
-  return html`<div class="toasts" role="status">${list.map((toast) => html`<p class="toast" key=${toast.id}>${toast.text}</p>`)}</div>`;
+  const ref = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    // A popover that opens is above everything, an open dialog too.
+    if (ref.current?.matches(":popover-open")) ref.current.hidePopover();
+    if (list.length > 0) ref.current?.showPopover?.();
+  }, [list]);
+  return html`<div class="toasts" role="status" popover="manual" ref=${ref}>${list.map((toast) => html`<p class="toast" key=${toast.id}>${toast.text}</p>`)}</div>`;
 }
