@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 
 from ottserver.errors import Busy, Malformed, OttError
@@ -39,9 +39,12 @@ log = logging.getLogger(__name__)
 REQUEST_ID = web.RequestKey("request_id", str)
 ANSWERING = web.RequestKey("answering", bool)
 """Set once the answer's head is on its way."""
+OTHER_VERSION = web.RequestKey("other_version", bool)
+"""Set on requests of a version of HTTP that is not served."""
 OWN_HEADERS: web.AppKey[Mapping[str, str]] = web.AppKey("own_headers", Mapping)
 """What answers that are not media say besides."""
 
+_CONTINUE = "100-continue"
 CONNECTION_LIMITS: dict[str, Any] = {
     "access_log": None,
     "auto_decompress": False,
@@ -65,6 +68,9 @@ async def edge(
     started = time.perf_counter()
     request[REQUEST_ID] = heads.request_id(request.headers.get(heads.REQUEST_ID, ""))
     try:
+        if OTHER_VERSION in request:
+            message = "The request's version of HTTP is neither 1.0 nor 1.1."
+            raise Malformed(message)
         if request.version >= HttpVersion11 and hdrs.HOST not in request.headers:
             message = "The request has no Host header field, which HTTP/1.1 asks for."
             raise Malformed(message)
@@ -167,10 +173,13 @@ class _Runner(web.AppRunner):
         plain = await super()._make_server()
 
         async def outermost(request: web.BaseRequest) -> web.StreamResponse:
-            try:
-                return await plain.request_handler(request)
-            except web.HTTPException as error:  # such as an Expect that aiohttp refuses before any middleware
-                return problems.from_http(error)
+            expected = request.headers.get(hdrs.EXPECT, _CONTINUE)
+            if expected.lower() != _CONTINUE and request.version == HttpVersion11:
+                # aiohttp would say so before any middleware, and trip over what it repeats of it.
+                response = problems.from_http(web.HTTPExpectationFailed())
+                _complete(response, heads.request_id(request.headers.get(heads.REQUEST_ID, "")))
+                return response
+            return await plain.request_handler(request)
 
         def request(
             message: RawRequestMessage,
@@ -179,7 +188,13 @@ class _Runner(web.AppRunner):
             _writer: AbstractStreamWriter,
             task: asyncio.Task[None],
         ) -> web.BaseRequest:
-            return plain.request_factory(message, payload, protocol, SharingWriter(protocol, task.get_loop()), task)
+            known = message.version in (HttpVersion10, HttpVersion11)
+            if not known:  # aiohttp would answer in a version that this is not
+                message = message._replace(version=HttpVersion11, should_close=True)
+            made = plain.request_factory(message, payload, protocol, SharingWriter(protocol, task.get_loop()), task)
+            if not known:
+                made[OTHER_VERSION] = True
+            return made
 
         server = _Server(outermost, request_factory=request, handler_cancellation=True)
         server.door = Door(self.bounds, self.app[PROXIES])

@@ -113,6 +113,13 @@ async def test_answer_that_fails_after_its_head_is_cut_short(site: Site) -> None
     assert received.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+async def test_no_other_version_of_http_is_spoken_than_the_two_that_are(site: Site, version: bytes) -> None:
+    answer = await site.raw(b"GET /ok HTTP/" + version + b"\r\n" + HOST + b"\r\n")
+    assert answer.problem(400)["detail"] == "The request's version of HTTP is neither 1.0 nor 1.1."
+    assert answer.headers["Connection"] == "close"
+
+
 async def test_unknown_address_is_not_found(site: Site) -> None:
     (await site.call("GET", "/nothing")).problem(404)
 
@@ -190,6 +197,7 @@ async def test_broken_chunk_of_a_body_is_malformed(site: Site) -> None:
 
 async def test_unknown_expectation_gets_a_problem_document(site: Site) -> None:
     (await site.call("POST", "/echo", data=b"{}", headers={"Expect": "magic"})).problem(417)
+    (await site.raw(b"GET /ok HTTP/1.1\r\nExpect: \xff\r\n" + HOST + b"\r\n")).problem(417)
 
 
 async def test_request_of_http_1_0_needs_no_host(site: Site) -> None:
