@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ottserver.clock import rfc3339, utcnow
 from ottserver.errors import Busy, Conflict, Gone, NotFound, PaymentRequired
 from ottserver.ids import new_id
 from ottserver.playback.afloat import Afloat, Film
+from ottserver.playback.beats import Beat, Beats
 from ottserver.playback.decoding import decodes
 from ottserver.playback.endings import gone
-from ottserver.playback.models import NOTICED_SECONDS, Original, Play, Session, device_name
+from ottserver.playback.models import Original, Play, Session, device_name
 from ottserver.playback.start import first_quality
 from ottserver.playback.store import HistoryStore, SessionStore
 
@@ -39,19 +40,6 @@ log = logging.getLogger(__name__)
 EXPORT_SESSIONS_LIMIT = 1_000
 DATABASE_WAIT_SECONDS = 2.0
 """How long a player waits for the database before it goes on without."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """What a heartbeat is answered."""
-
-    lease_seconds: float
-    saved: bool
-    """Whether the position is kept; when not, the next heartbeat brings a newer one."""
-    pictured: str = ""
-    """Where pictures for the seek bar are by now, relative to the manifests; nothing while there are none."""
-    max_height: int | None = None
-    """Greatest height class of the plan now, where that is known."""
 
 
 class PlaybackService:
@@ -77,12 +65,14 @@ class PlaybackService:
         self._presentations = presentations
         self._tickets = tickets
         self._afloat = afloat
+        self._beats = Beats(database)
         self._now = now
         self._ending: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Finish ending the sessions that are being ended."""
         await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._beats.close()
 
     async def play(
         self, principal: Principal, video_id: str, *, profile_id: str = "", user_agent: str = "", can: str = ""
@@ -223,7 +213,7 @@ class PlaybackService:
         renewed = await self._screens.renew(principal.account_id, session_id)
         try:
             async with asyncio.timeout(DATABASE_WAIT_SECONDS):
-                session = await self._own(principal, session_id)
+                session = self._known(principal, session_id) or await self._own(principal, session_id)
                 if session.ended_at is None and (renewed or await self._screens.take(session)):
                     session = await self._save(session, position, state)
                     extras = await self._presentations.extras(session.presentation_id)
@@ -260,16 +250,14 @@ class PlaybackService:
         return replace(session, position=reached, state=state, last_seen_at=self._now())
 
     async def _save(self, session: Session, position: float, state: State) -> Session:
-        beat = self._reached(session, position, state)
-        async with self._database.writing() as work:
-            if not await SessionStore(work.connection).beat(beat):
-                await self._screens.release(session.account_id, session.id)
-                raise gone(reason="elsewhere")
-            if beat.position >= NOTICED_SECONDS or state == "ended":
-                await HistoryStore(work.connection).keep(beat)
-        self._afloat.keep(beat)
-        self._afloat.saved(beat)
-        return beat
+        row = await self._beats.save(self._reached(session, position, state))
+        if row is None or row.ended_at is not None:
+            self._afloat.forget(session.id)
+            await self._screens.release(session.account_id, session.id)
+            raise gone(reason=row.ended_reason if row else "elsewhere")
+        self._afloat.keep(row)
+        self._afloat.saved(row)
+        return row
 
     async def end(self, principal: Principal, session_id: str, position: float | None = None) -> None:
         """End one of the caller's sessions, from whichever device; its player stood at `position`, in seconds.
@@ -311,6 +299,13 @@ class PlaybackService:
             self._afloat.forget(session.id)
         self._tickets.revoke(session.id)
         await self._screens.release(session.account_id, session.id)
+
+    def _known(self, principal: Principal, session_id: str) -> Session | None:
+        """A session of the caller's that this process knows; whether it goes on says its row when it is written."""
+        known = self._afloat.session(session_id)
+        if known is None or known.account_id != principal.account_id or self._afloat.is_waiting(session_id):
+            return None
+        return known
 
     async def _own(self, principal: Principal, session_id: str) -> Session:
         async with self._database.reading() as connection:

@@ -60,6 +60,7 @@ history = sa.Table(
 )
 
 _OPEN = sessions.c.ended_at.is_(None)
+_BEATEN = ("position", "state", "last_seen_at")
 
 
 def _session(row: Any) -> Session:  # noqa: ANN401 - a row's columns are known to SQLAlchemy alone
@@ -70,6 +71,24 @@ def _watched(row: Any) -> Watched:  # noqa: ANN401 - a row's columns are known t
     return Watched(
         row.video_id, row.profile_id, row.title, row.position, row.duration_seconds, row.resume_at, row.watched_at
     )
+
+
+_VIEWER = ("account_id", "profile_id", "video_id")
+_KEPT = ("title", "position", "duration_seconds", "resume_at", "watched_at")
+
+
+def _viewer(session: Session) -> dict[str, str]:
+    return {name: getattr(session, name) for name in _VIEWER}
+
+
+def _kept(session: Session) -> dict[str, Any]:
+    return {
+        "title": session.title,
+        "position": session.position,
+        "duration_seconds": session.duration_seconds,
+        "resume_at": resume_position(session.position, session.duration_seconds),
+        "watched_at": session.last_seen_at,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +161,15 @@ class SessionStore:
         )
         return done.rowcount > 0
 
+    async def beat_all(self, beats: Collection[Session]) -> dict[str, Session]:
+        """As `beat`, for many; their rows by id, also of those that have ended. At most a few hundred at a time."""
+        change = sessions.update().where(sessions.c.id == sa.bindparam("beaten"), _OPEN)
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in _BEATEN}
+        rows = [{"beaten": beat.id, **{name: getattr(beat, name) for name in _BEATEN}} for beat in beats]
+        await self.connection.execute(change.values(values), rows)
+        query = sa.select(sessions).where(sessions.c.id.in_([beat.id for beat in beats]))
+        return {row.id: _session(row) for row in await self.connection.execute(query)}
+
     async def seen(self, ids: Collection[str], at: datetime) -> None:
         """Note that these sessions were heard of at that moment; at most a few hundred ids at a time."""
         await self.connection.execute(sessions.update().where(sessions.c.id.in_(ids), _OPEN).values(last_seen_at=at))
@@ -189,18 +217,27 @@ class HistoryStore:
 
     async def keep(self, session: Session) -> None:
         """Keep how far the session's viewer got. A new video makes room by dropping the one longest unwatched."""
-        values = {
-            "title": session.title,
-            "position": session.position,
-            "duration_seconds": session.duration_seconds,
-            "resume_at": resume_position(session.position, session.duration_seconds),
-            "watched_at": session.last_seen_at,
-        }
-        key = {"account_id": session.account_id, "profile_id": session.profile_id, "video_id": session.video_id}
+        values, key = _kept(session), _viewer(session)
         done = await self.connection.execute(history.update().filter_by(**key).values(values))
         if not done.rowcount:
             await self.connection.execute(history.insert().values(**key, **values))
             await self._make_room(session.account_id)
+
+    async def keep_all(self, reached: Collection[Session]) -> None:
+        """As `keep`, for many: of those that are of one viewer and video the last one counts."""
+        latest = {tuple(_viewer(session).values()): session for session in reached}
+        if not latest:
+            return
+        change = history.update().values({name: sa.bindparam(name) for name in _KEPT})
+        change = change.where(*(history.c[name] == sa.bindparam(f"of_{name}") for name in _VIEWER))
+        rows = [
+            {**_kept(session), **{f"of_{name}": value for name, value in _viewer(session).items()}}
+            for session in latest.values()
+        ]
+        done = await self.connection.execute(change, rows)
+        if done.rowcount != len(rows):  # some have only begun
+            for session in latest.values():
+                await self.keep(session)
 
     async def _make_room(self, account_id: str) -> None:
         mine = history.c.account_id == account_id

@@ -130,6 +130,8 @@ class Switchable:
 
     real: Database
     cut: bool = False
+    written: int = 0
+    """Transactions that were begun."""
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         self._check()
@@ -137,6 +139,7 @@ class Switchable:
 
     def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:
         self._check()
+        self.written += 1
         return self.real.writing()
 
     def _check(self) -> None:
