@@ -302,7 +302,10 @@ async def _listen(site: web.TCPSite, settings: Settings) -> None:
     try:
         await site.start()
     except OSError as error:
-        message = f"host, port: cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
+        why = error.strerror or error
+        message = (
+            f"host, port: cannot listen on {settings.host}:{settings.port}: {why}; --port or OTT_PORT takes another"
+        )
         raise SettingsError(message) from error
 
 

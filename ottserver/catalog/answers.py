@@ -150,6 +150,10 @@ class RenditionProgress(BaseModel):
     name: str
     kind: str
     height: int
+    """Its class; 0 for sound."""
+    width: int
+    lines: int
+    """Pixels from the top to the bottom; 0 for sound."""
     ready: int
     total: int
     seconds_left: float | None
@@ -299,6 +303,8 @@ def admin_video(video: Video, ready: dict[str, tuple[int, int]], outlook: Outloo
                 name=rendition.name,
                 kind=rendition.kind,
                 height=rendition.height_class,
+                width=rendition.width,
+                lines=rendition.height,
                 ready=done,
                 total=rendition.segments,
                 seconds_left=outlook.renditions.get(rendition.name),

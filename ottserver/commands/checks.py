@@ -18,6 +18,7 @@ from ottserver.backends.ffmpeg.spawn import end_child, start_child
 from ottserver.errors import OttError, SettingsError
 from ottserver.settings import ROOT
 from ottserver.transcode.selftests import choose
+from ottserver.units import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,7 +86,7 @@ async def _data(settings: Settings) -> str:
 
 async def _disk(settings: Settings) -> str:
     usage = await asyncio.to_thread(shutil.disk_usage, settings.data)
-    free = f"{usage.free / 1e9:.1f} GB free"
+    free = f"{size(usage.free)} free"
     if usage.free < FREE_BYTES:
         message = f"only {free} for {settings.data}: make room, or move it with OTT_DATA"
         raise Ill(message)

@@ -20,7 +20,7 @@ from ottserver.catalog.models import Details
 from ottserver.commands.common import Failure, run, takes_settings
 from ottserver.commands.waiting import Waiting
 from ottserver.errors import Invalid, OttError
-from ottserver.ingest.beside import beside
+from ottserver.ingest.beside import ENDINGS, beside
 from ottserver.ingest.library import films, guess
 from ottserver.transcode.sidecars import MOST_BYTES, Words
 
@@ -66,6 +66,8 @@ def import_films(
         raise Failure(message) from error
     if not found:
         message = "there is no film in " + ", ".join(str(path) for path in paths)
+        if any(path.suffix.lower() in ENDINGS for path in paths):
+            message += "; subtitles come along with a film that is called like them, as film.en.srt with film.mp4"
         raise Failure(message)
     if title is not None and len(found) > 1:
         message = f"--title is for a single film, and {len(found)} were found"

@@ -15,6 +15,7 @@ from ottserver.events import UploadFailed
 from ottserver.ids import new_id
 from ottserver.ingest import store, tus
 from ottserver.ingest.models import BodyInterrupted, ChecksumMismatch, Upload
+from ottserver.units import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -78,7 +79,7 @@ class Uploads:
     async def create(self, account_id: str, length: int, metadata: str) -> Arrived:
         """Begin an upload of `length` bytes. Raises `TooLarge`, `NoRoom`, `Malformed` and `Conflict`."""
         if length > self.max_bytes:
-            message = f"At most {self.max_bytes} bytes can be uploaded as one file; this one has {length}."
+            message = f"At most {size(self.max_bytes)} can be uploaded as one file; this one has {size(length)}."
             raise TooLarge(message)
         upload = Upload(
             id=new_id(),

@@ -51,6 +51,23 @@ export function moment(time) {
   return new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" }).format(new Date(time));
 }
 
+/** Boxes of the quality classes: long side by short side, in pixels. */
+const CLASSES = [[854, 480], [1280, 720], [1920, 1080], [3840, 2160]];
+
+/**
+ * What people know a picture by: 1920 by 800 is 1080p, and 640 by 360 is 360p.
+ * @param {number} width
+ * @param {number} height
+ * @returns {number}
+ */
+export function lines(width, height) {
+  const long = Math.max(width, height);
+  const short = Math.min(width, height);
+  const box = CLASSES.find(([a, b]) => long <= a + 8 && short <= b + 8);
+  if (!box) return short;
+  return box === CLASSES[0] && long < 800 && short < 450 ? short : box[1];
+}
+
 /** @param {number} height of a rendition's class @returns {string} "4K" or "1080p" */
 export function quality(height) {
   return height >= 2160 ? "4K" : `${height}p`;

@@ -137,7 +137,7 @@ def test_only_screen_of_a_plan_can_be_taken_over(theatre: Theatre, open_screen: 
     kitchen.plays_beyond(0)
 
     sofa.page.keyboard.press("k")
-    expect(sofa.page.get_by_role("heading", name="Ended on another device")).to_be_visible()
+    expect(sofa.page.get_by_role("heading", name="The film was stopped")).to_be_visible()
 
 
 @pytest.mark.slow

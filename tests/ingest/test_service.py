@@ -296,7 +296,7 @@ async def test_room_that_is_promised_to_unfinished_uploads_is_not_promised_again
         both = await asyncio.gather(*(uploads.create(OWNER, 6000, "") for _ in range(2)), return_exceptions=True)
         (first,) = [one for one in both if not isinstance(one, BaseException)]
         (refused,) = [one for one in both if isinstance(one, NoRoom)]
-        assert "room for 10000, of which uploads that are not finished need 6000" in refused.detail
+        assert "room for 10 KB, of which uploads that are not finished need 6 KB" in refused.detail
         second = await uploads.create(OWNER, 4000, "")
         # What has arrived is no longer promised: it is missing from what is free.
         await uploads.append(first.upload.id, 0, body(bytes(5000)))

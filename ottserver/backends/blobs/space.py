@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ottserver.errors import NoRoom
+from ottserver.units import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +98,8 @@ def _free(folder: Path) -> int | None:
 def _sentence(needed: int, spare: int, promised: int) -> str:
     if not spare:
         return "The server's disk is full; try again when room has been made on it."
-    says = f"This file has {needed} bytes, and the server's disk has room for {spare}"
+    says = f"This file has {size(needed)}, and the server's disk has room for {size(spare)}"
     if promised:
-        says = f"{says}, of which uploads that are not finished need {min(promised, spare)}"
+        says = f"{says}, of which uploads that are not finished need {size(min(promised, spare))}"
         return f"{says}; finish or cancel them, or make room on it."
     return f"{says}; make room on it, and try again."

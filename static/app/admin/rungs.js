@@ -1,6 +1,6 @@
 import { html } from "htm/preact";
 import { useResource } from "../api/resource.js";
-import { length, quality, sound } from "../format.js";
+import { length, lines, quality, sound } from "../format.js";
 import { Meter } from "../ui/still.js";
 
 /** @typedef {import("../api/types.js").AdminFilm} AdminFilm */
@@ -25,9 +25,9 @@ function ManySounds({ film }) {
 /** @param {{film: AdminFilm, audio: import("../api/types.js").AudioFacts[]}} props */
 function Bars({ film, audio }) {
   const ordered = [...film.renditions].sort((a, b) => b.height - a.height);
-  const called = (/** @type {import("../api/types.js").RenditionProgress} */ { name, height }) => {
+  const called = (/** @type {import("../api/types.js").RenditionProgress} */ { name, width, lines: rows }) => {
     const track = audio.find((candidate) => candidate.name === name);
-    return height ? quality(height) : track ? sound(track) : "Sound";
+    return rows ? quality(lines(width, rows)) : track ? sound(track) : "Sound";
   };
   const wordy = ordered.some((rendition) => called(rendition).length > SHORT);
   return html`

@@ -33,8 +33,8 @@ export function SendingList() {
 
 /** @param {{sending: Sending}} props */
 function Row({ sending }) {
-  const { id, name, state, sent, size: all } = sending;
-  const held = state === "paused" || state === "failed";
+  const { id, name, state, sent, size: all, hopeless } = sending;
+  const held = state === "paused" || (state === "failed" && !hopeless);
   return html`
     <li class="sending ${state}">
       <div class="sending-text">

@@ -9,6 +9,7 @@ import { Store } from "../store.js";
  * @property {number} speed bytes a second
  * @property {"waiting" | "sending" | "paused" | "arrived" | "failed"} state
  * @property {string} wrong sentence
+ * @property {boolean} [hopeless] failed for what another try does not change: a file that is too large
  */
 
 /** Files on their way: apart from what sends them, so that every page can say how far they are. @type {Store<Sending[]>} */

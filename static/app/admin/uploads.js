@@ -16,6 +16,7 @@ const ENDPOINT = "/api/v1/uploads";
 /** Bytes of one request: short enough that a session renewed in between is noticed, long enough to cost nothing. */
 const CHUNK = 32 * 1024 * 1024;
 const AT_ONCE = 2;
+const TOO_LARGE = 413;
 let last = 0;
 
 /** @param {number} id @param {Partial<import("./sendings.js").Sending>} change */
@@ -48,8 +49,9 @@ export function sendFile(file, { videoId, beside = [] } = {}) {
     },
     onError: (error) => {
       const work = works.get(id);
-      if (work) work.lost = !("originalResponse" in error && error.originalResponse);
-      fail(id, sentenceOf(error));
+      const response = "originalResponse" in error ? error.originalResponse : null;
+      if (work) work.lost = !response;
+      fail(id, sentenceOf(error), response?.getStatus() === TOO_LARGE);
     },
     onSuccess: () => void arrive(id, upload.url ?? ""),
   });
@@ -69,9 +71,9 @@ function sentenceOf(error) {
   }
 }
 
-/** @param {number} id @param {string} wrong */
-function fail(id, wrong) {
-  update(id, { state: "failed", speed: 0, wrong });
+/** @param {number} id @param {string} wrong @param {boolean} hopeless */
+function fail(id, wrong, hopeless) {
+  update(id, { state: "failed", speed: 0, wrong, hopeless });
   startNext();
 }
 

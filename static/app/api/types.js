@@ -33,7 +33,7 @@
  * @typedef {{plans: Plan[], billing: boolean, for_sale: boolean}} Plans
  * @typedef {{plan_id: string | null, status: string, end_date?: string | null, is_active: boolean}} Subscription
  *
- * @typedef {{name: string, height: number, ready: number, total: number, seconds_left: number | null,
+ * @typedef {{name: string, height: number, width: number, lines: number, ready: number, total: number, seconds_left: number | null,
  *   damaged: {index: number, reason: string}[]}} RenditionProgress
  * @typedef {{number: number, poster_url: string, backdrop_url: string}} PictureFacts
  * @typedef {{video_id: string, title: string, status: FilmStatus, reason: string | null, duration_seconds: number | null,

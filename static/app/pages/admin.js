@@ -70,7 +70,7 @@ export function Admin() {
  * @returns {string}
  */
 function sentence(films, total) {
-  if (total === 0) return "No films yet. The first one is a drop away.";
+  if (total === 0) return "No films yet. The first one is added above.";
   const working = films.filter((film) => film.status === "probing" || film.status === "playable").length;
   const failed = films.filter((film) => film.status === "failed").length;
   const parts = [total === 1 ? "1 film" : `${total} films`];

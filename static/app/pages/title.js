@@ -1,7 +1,7 @@
 import { html } from "htm/preact";
 import { useEffect } from "preact/hooks";
 import { useResource } from "../api/resource.js";
-import { clock, length, quality, sounds, words } from "../format.js";
+import { clock, length, lines, quality, sounds, words } from "../format.js";
 import { ChapterList } from "../player/chapters.js";
 import { warmPlayer } from "../player/warm.js";
 import { Facts, Hero, HeroTitle } from "../ui/hero.js";
@@ -89,7 +89,7 @@ function hidden(track) {
 
 /** @param {{film: Film}} props */
 function Details({ film }) {
-  const heights = [...new Set(film.renditions.map((rendition) => rendition.height_class))].sort((a, b) => b - a);
+  const heights = [...new Set(film.renditions.filter(({ height }) => height).map(({ width, height }) => lines(width, height)))].sort((a, b) => b - a);
   /** @type {[string, ...string[]][]} a name, and what stands below it */
   const pairs = [
     ["Genres", (film.genres ?? []).join(", ")],

@@ -47,7 +47,7 @@ export function Ended({ sentence, reason, onRetry, onAbout }) {
   return html`
     <${Notice}
       icon="screens"
-      title=${ENDED[reason] ?? "Ended on another device"}
+      title=${ENDED[reason] ?? "The film was stopped"}
       actions=${html`<button class="button primary" onClick=${onRetry}>Watch here</button><button class="button" onClick=${onAbout}>About the film</button>`}
     >
       ${sentence}

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { isNamed, language, sound } from "../format.js";
+import { isNamed, language, lines, quality, sound } from "../format.js";
 import { sourceOf } from "./original.js";
 
 /** @typedef {import("./shaka.js").Player} Player */
@@ -17,23 +17,6 @@ import { sourceOf } from "./original.js";
 const SURROUND = 6;
 const SOUND_KEY = "ott-sound";
 
-/** Boxes of the quality classes: long side by short side, in pixels. */
-const CLASSES = [[854, 480], [1280, 720], [1920, 1080], [3840, 2160]];
-
-/**
- * The class that people know a picture by: 1920 by 800 is 1080p.
- * @param {number} width
- * @param {number} height
- * @returns {number}
- */
-export function heightClass(width, height) {
-  const long = Math.max(width, height);
-  const short = Math.min(width, height);
-  const box = CLASSES.find(([a, b]) => long <= a + 8 && short <= b + 8);
-  if (!box) return short;
-  return box === CLASSES[0] && long < 800 && short < 450 ? short : box[1];
-}
-
 const ORIGINAL = "original";
 
 /**
@@ -46,17 +29,17 @@ function read(player, classes) {
   const audios = player.getAudioTracks();
   const auto = player.getConfiguration().abr.enabled;
   const active = videos.find((track) => track.active);
-  const height = active ? heightClass(active.width ?? 0, active.height ?? 0) : 0;
-  const heights = [...new Set(videos.map((track) => heightClass(track.width ?? 0, track.height ?? 0)))].sort((a, b) => b - a);
-  const now = height ? ` (${named(height)})` : "";
+  const height = active ? lines(active.width ?? 0, active.height ?? 0) : 0;
+  const heights = [...new Set(videos.map((track) => lines(track.width ?? 0, track.height ?? 0)))].sort((a, b) => b - a);
+  const now = height ? ` (${quality(height)})` : "";
   const source = sourceOf(player);
   const own = source?.isOriginal ?? false;
   if (source && !own) source.heights = heights;
   return {
     qualities: [
       { value: "auto", label: auto && !own ? `Auto${now}` : "Auto" },
-      ...(source?.original ? [{ value: ORIGINAL, label: `Original (${named(source.original.height)})` }] : []),
-      ...(own ? (source?.heights.length ? source.heights : classes) : heights).map((h) => ({ value: String(h), label: named(h) })),
+      ...(source?.original ? [{ value: ORIGINAL, label: `Original (${quality(source.original.height)})` }] : []),
+      ...(own ? (source?.heights.length ? source.heights : classes) : heights).map((h) => ({ value: String(h), label: quality(h) })),
     ],
     quality: own ? ORIGINAL : auto ? "auto" : String(height),
     height,
@@ -79,11 +62,6 @@ function soundName(track) {
   if (!isNamed(track.language, track.label)) return sound({ language: "", label: "", channels: track.channelsCount ?? 2 });
   const name = language(track.language, track.label ?? "");
   return !isSurround(track) || name.endsWith("5.1") ? name : `${name} 5.1`;
-}
-
-/** @param {number} height */
-function named(height) {
-  return height >= 2160 ? "4K" : `${height}p`;
 }
 
 /**
@@ -133,7 +111,7 @@ export function chooseQuality(player, value) {
 function chooseClass(player, value) {
   player.configure({ abr: { enabled: value === "auto" } });
   const track = player.getVideoTracks()
-    .filter((candidate) => String(heightClass(candidate.width ?? 0, candidate.height ?? 0)) === value)
+    .filter((candidate) => String(lines(candidate.width ?? 0, candidate.height ?? 0)) === value)
     .sort((a, b) => b.bandwidth - a.bandwidth)[0];
   if (track) player.selectVideoTrack(track, true, KEPT);
 }

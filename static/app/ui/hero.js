@@ -1,5 +1,5 @@
 import { html } from "htm/preact";
-import { length, quality } from "../format.js";
+import { length, lines, quality } from "../format.js";
 
 /**
  * A film across the whole width; what stands on it is the caller's.
@@ -31,7 +31,7 @@ export function HeroTitle({ text }) {
  * @param {{year: number | null, seconds: number | null, renditions?: import("../api/types.js").RenditionFacts[], maturity?: string | null}} props
  */
 export function Facts({ year, seconds, renditions = [], maturity = null }) {
-  const best = Math.max(0, ...renditions.map((rendition) => rendition.height_class));
+  const best = Math.max(0, ...renditions.filter(({ height }) => height).map(({ width, height }) => lines(width, height)));
   return html`
     <p class="facts">
       ${year && html`<span>${year}</span>`}
