@@ -31,6 +31,11 @@ export function FilmSubtitles({ film, onClose }) {
     const timer = setTimeout(reload, READING);
     return () => clearTimeout(timer);
   }, [data]);
+  // What came with the film a moment ago may not be in the list yet.
+  useEffect(() => {
+    const timer = setTimeout(reload, SOON);
+    return () => clearTimeout(timer);
+  }, []);
   const act = async (/** @type {() => Promise<unknown>} */ action) => {
     setBusy(true);
     setWrong("");
