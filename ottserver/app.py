@@ -33,6 +33,7 @@ from ottserver.billing.service import BillingService
 from ottserver.catalog import admin as catalog_admin, handlers as catalog_http, subtitles as catalog_subtitles
 from ottserver.catalog.browsing import Browsing
 from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
+from ottserver.catalog.shelves import Shelves
 from ottserver.catalog.usage import SourceUsage
 from ottserver.delivery import gate as delivery_gate, handlers as delivery_http
 from ottserver.delivery.instant import instant_media
@@ -153,8 +154,13 @@ def _build(
         space=space,
     )
     transcode = TranscodeService(database, blobs, wiring.encoder_settings(settings), live, space)
+    shelves = Shelves(database)
     catalog = CatalogService(
-        database=database, uploads=ingest, states=wiring.SourceStates(database, ingest), live=live, blobs=blobs
+        database=shelves.noticing(database),
+        uploads=ingest,
+        states=wiring.SourceStates(database, ingest),
+        live=live,
+        blobs=blobs,
     )
     metrics = DeliveryMetrics(registry)
     tickets = Tickets(secret, lifetime_seconds=wiring.ticket_seconds(settings))
@@ -209,7 +215,7 @@ def _build(
         ingest=ingest,
         importer=Importer(database=database, blobs=blobs, reserve_bytes=space.reserve_bytes),
         catalog=catalog,
-        browsing=Browsing(database=database, blobs=blobs, history=playback),
+        browsing=Browsing(database=database, shelves=shelves, blobs=blobs, history=playback),
         transcode=transcode,
         metrics=metrics,
         delivery=delivery,

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from pathlib import Path
 
 _UNLIMITED = 1 << 60
 """Control groups of the first version write a number near 2^63 where there is no limit."""
+
+
+THREAD_NICE = 10
+"""Of threads with work that nobody minds to wait a little longer for."""
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
@@ -39,3 +45,12 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def step_back() -> None:
+    """Let the calling thread give way to the others of its process, and to all at usual priority.
+
+    Niceness belongs to threads on Linux (sched(7)); elsewhere this does nothing.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from passlib.context import CryptContext
 
 from ottserver.errors import Busy
+from ottserver.machine import step_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ class PasswordHasher:
         self._context = CryptContext(["bcrypt_sha256"], bcrypt_sha256__rounds=rounds)
         # Any well-formed hash costs what a real one costs, and no password is known to fit this one.
         self._nobody = f"$bcrypt-sha256$v=2,t=2b,r={rounds}${'.' * 22}${'.' * 31}"
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password", initializer=step_back)
         self._jobs = 0
 
     async def hash(self, password: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ottserver.backends.blobs import BlobMissing
 from ottserver.catalog import store
 from ottserver.catalog.models import slug
+from ottserver.catalog.shelves import ROW_ITEMS, Shelves
 from ottserver.errors import NotFound
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from ottserver.catalog.models import Category, Video
     from ottserver.identity import Principal
 
-ROW_ITEMS = 20
-GENRE_ROWS = 8
-GENRE_ROW_NEEDS = 2
 ARTWORK_CACHE_BYTES = 32 * 1024 * 1024
 _FOLDER = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # A presentation, whose pictures are made from the film, or a video, which has copies of those that were chosen for it.
@@ -69,9 +67,10 @@ class Picture:
 class Browsing:
     """The room's front for viewers; `ottserver.catalog.service` is the one for administrators."""
 
-    def __init__(self, *, database: Database, blobs: Blobs, history: WatchHistory) -> None:
-        """Show what is in `database`, with pictures from `blobs`, to people with a `history`."""
+    def __init__(self, *, database: Database, shelves: Shelves, blobs: Blobs, history: WatchHistory) -> None:
+        """Show what is in `database` and on `shelves`, with pictures from `blobs`, to people with a `history`."""
         self._database = database
+        self._shelves = shelves
         self._blobs = blobs
         self._history = history
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
@@ -89,19 +88,19 @@ class Browsing:
     async def home(self, account_id: str) -> list[Row]:
         """The rows of the home page; those that would be empty are left out."""
         begun = await self._history.continue_watching(account_id, ROW_ITEMS)
-        async with self._database.reading() as connection:
-            present = await store.watchable(connection, [video_id for video_id, _, _ in begun])
-            newest = await store.newest(connection, ROW_ITEMS)
-            genres, _ = await store.categories(connection, 0, GENRE_ROWS, at_least=GENRE_ROW_NEEDS)
-            shelves = [(genre, (await store.in_category(connection, genre.slug, 0, ROW_ITEMS))[0]) for genre in genres]
+        present: dict[str, Video] = {}
+        if begun:
+            async with self._database.reading() as connection:
+                present = await store.watchable(connection, [video_id for video_id, _, _ in begun])
+        shared = await self._shelves.now()
         going_on = tuple(
             Item(present[video_id], position, duration) for video_id, position, duration in begun if video_id in present
         )
         rows = [
             Row("continue", "Continue watching", "You have begun these and not finished them.", going_on),
-            Row("new", "New", "They were added last.", tuple(map(Item, newest))),
+            Row("new", "New", "They were added last.", tuple(map(Item, shared.newest))),
         ]
-        for genre, videos in shelves:
+        for genre, videos in shared.genres:
             reason = f"They are tagged {genre.name}."
             rows.append(Row(f"genre:{genre.slug}", genre.name, reason, tuple(map(Item, videos))))
         return [row for row in rows if row.items]

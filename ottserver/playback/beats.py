@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ottserver.backends.database import Database
     from ottserver.playback.models import Session
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 """Between two transactions, for as long as heartbeats keep coming."""
 MOST = 500
 """Sessions in one transaction."""

@@ -130,11 +130,13 @@ class Switchable:
 
     real: Database
     cut: bool = False
+    read: int = 0
     written: int = 0
-    """Transactions that were begun."""
+    """Transactions of each kind that were begun."""
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         self._check()
+        self.read += 1
         return self.real.reading()
 
     def writing(self) -> AbstractAsyncContextManager[UnitOfWork]:

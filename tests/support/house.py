@@ -20,6 +20,7 @@ from ottserver.catalog import admin, handlers
 from ottserver.catalog.browsing import Browsing
 from ottserver.catalog.models import Encoding
 from ottserver.catalog.service import CatalogService, subscribe as subscribe_catalog
+from ottserver.catalog.shelves import Shelves
 from ottserver.catalog.usage import SourceUsage
 from ottserver.clock import utcnow
 from ottserver.errors import NotAuthenticated
@@ -272,10 +273,13 @@ async def house(
             space=Space(blobs, folder, reserve_bytes=0),
         )
         others = _Others(ingest, {}, [], {})
-        catalog = CatalogService(database=database, uploads=ingest, states=others, live=live, blobs=blobs)
+        shelves = Shelves(database)
+        catalog = CatalogService(
+            database=shelves.noticing(database), uploads=ingest, states=others, live=live, blobs=blobs
+        )
         subscribe_ingest(bus, ingest)
         subscribe_catalog(bus, catalog)
-        browsing = Browsing(database=database, blobs=blobs, history=others)
+        browsing = Browsing(database=database, shelves=shelves, blobs=blobs, history=others)
         application = build_application(
             [*upload_routes(ingest), *handlers.routes(browsing), *admin.routes(catalog, others)],
             Guard(Doors(), ""),

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from ottserver.backends.database.engine import SqlUnitOfWork
 from ottserver.backends.database.migrate import migrate_sqlite
+from ottserver.backends.database.trips import DRIVER
 from ottserver.errors import Busy, SettingsError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READERS = 4
+READS, WRITES = "BEGIN", "BEGIN IMMEDIATE"
 WRITER_WAIT_SECONDS = 15.0
 BUSY_TIMEOUT_MS = 10_000
 """How long SQLite waits for a writer in another process, such as an import beside the server."""
@@ -44,7 +46,7 @@ def sqlite_path(url: str) -> Path:
 
 def _engine(path: Path, *, begin: str, size: int) -> AsyncEngine:
     engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=str(path)),
+        sa.URL.create(DRIVER, database=str(path)),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
@@ -66,10 +68,12 @@ def _engine(path: Path, *, begin: str, size: int) -> AsyncEngine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        connection.only_reads = begin == READS
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        line: Any = connection.connection.dbapi_connection
+        line.begin(begin)
 
     return engine
 
@@ -82,8 +86,8 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         """Prepare the two pools; nothing is opened before it is used."""
-        self._reader = _engine(path, begin="BEGIN", size=READERS)
-        self._writer = _engine(path, begin="BEGIN IMMEDIATE", size=1)
+        self._reader = _engine(path, begin=READS, size=READERS)
+        self._writer = _engine(path, begin=WRITES, size=1)
         self._turn = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
 
