@@ -34,6 +34,15 @@ def test_an_expired_token_is_refused_and_says_so() -> None:
         TOKENS.read(expired)
 
 
+def test_a_token_that_was_read_before_expires_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = jwt.encode(CLAIMS | {"exp": int(time.time()) + 60}, KEY, "HS256", HEADERS)
+    assert TOKENS.read(token) == TOKENS.read(token)
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(NotAuthenticated, match="expired"):
+        TOKENS.read(token)
+
+
 @pytest.mark.parametrize("missing", sorted(CLAIMS))
 def test_a_token_without_one_of_its_claims_is_refused(missing: str) -> None:
     rest = {name: value for name, value in CLAIMS.items() if name != missing}
