@@ -46,7 +46,7 @@ class AccessTokens:
         self._kid, self._key = next(iter(keys.items()))
         self._seconds = seconds
         self._known: dict[str, tuple[Principal, float]] = {}
-        """Tokens that were found genuine, and when they expire: parsing one costs as much as the rest of a heartbeat."""
+        """Tokens that were found genuine, and when they expire: parsing one costs as much as many a call."""
 
     def issue(self, account_id: str, role: Role, session_id: str) -> str:
         """A token for this account, in this role, on this signed-in device."""
