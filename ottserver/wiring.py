@@ -18,8 +18,8 @@ from ottserver.languages import UNKNOWN, known_tag
 from ottserver.media import artwork_key
 from ottserver.playback.models import Video as PlayableVideo
 from ottserver.transcode import store as presentations
+from ottserver.transcode.forms import PRESENTATION, extras_of
 from ottserver.transcode.models import EncoderSettings, LadderStep
-from ottserver.transcode.plan import PRESENTATION, extras_of
 from ottserver.transcode.sidecars import Words
 from ottserver.web.bounds import Bounds
 from ottserver.web.clients import Proxies

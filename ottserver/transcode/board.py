@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _INTERVALS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60, 120, 300, 600, 1800)
 _MOST_TILES = 500
 _ROUGH_TILES = 64
+_LONG_SECONDS = 600.0
+# Some hundred pictures for the seek bar take seconds. Of a longer film some sixty, and the artwork, come first.
 _SIDE = 8
 # Tiles along each side of a sheet.
 _TILE_PIXELS = 256 * 144
@@ -110,3 +112,8 @@ def _nearest(starts: Sequence[int], frame: int) -> int:
     before = bisect_right(starts, frame) - 1
     after = min(before + 1, len(starts) - 1)
     return after if starts[after] - frame < frame - starts[before] and starts[after] > frame else before
+
+
+def glanced(plan: EncodingPlan) -> bool:
+    """Whether the film gets a rough storyboard first, and its artwork with that: the other one takes longer."""
+    return plan.report.duration_seconds > _LONG_SECONDS or from_segments(plan) is not None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from ottserver.media import Artwork, Extras, Storyboard, TextTrack
-from ottserver.transcode.board import from_segments
+from ottserver.transcode.board import glanced
 
 if TYPE_CHECKING:
     from ottserver.transcode.models import EncodingPlan
@@ -21,9 +21,6 @@ Errand = Literal["glance", "storyboard", "subtitles"]
 
 ERRANDS: tuple[Errand, ...] = ("glance", "storyboard", "subtitles")
 """Those that workers do, in the order in which they are best done."""
-
-_LONG_SECONDS = 600.0
-# Some hundred pictures for the seek bar take seconds. Of a longer film some sixty, and the artwork, come first.
 
 _TEXT = TypeAdapter(tuple[TextTrack, ...])
 _STORYBOARD = TypeAdapter(Storyboard)
@@ -39,11 +36,6 @@ def due(plan: EncodingPlan, extras: Extras) -> list[Errand]:
         "subtitles": extras.text is None and bool(plan.report.subtitles),
     }
     return [errand for errand in ERRANDS if open_ones[errand] and errand not in failed]
-
-
-def glanced(plan: EncodingPlan) -> bool:
-    """Whether the film gets a rough storyboard first, and its artwork with that: the other one takes longer."""
-    return plan.report.duration_seconds > _LONG_SECONDS or from_segments(plan) is not None
 
 
 def merged(extras: Extras, errand: Errand, result: dict[str, Any]) -> Extras:

@@ -9,7 +9,7 @@ from ottserver.events import ArtworkReady, ExtrasReady, PresentationComplete
 from ottserver.media import artwork_key
 from ottserver.transcode import store
 from ottserver.transcode.errands import merged, missed
-from ottserver.transcode.plan import EXTRAS, extras_of
+from ottserver.transcode.forms import EXTRAS, extras_of
 
 if TYPE_CHECKING:
     from ottserver.backends.database import Database, UnitOfWork

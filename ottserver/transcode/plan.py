@@ -11,9 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from ottserver.media import Extras, Presentation, Rendition, SourceReport
+from ottserver.media import Presentation, Rendition, SourceReport
 from ottserver.transcode.encoders import SOFTWARE
 from ottserver.transcode.grid import AAC_FRAME, Grid
 from ottserver.transcode.ladder import ladder
@@ -23,10 +21,6 @@ from ottserver.transcode.tracks import tracks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-PLAN: TypeAdapter[EncodingPlan] = TypeAdapter(EncodingPlan)
-EXTRAS: TypeAdapter[Extras] = TypeAdapter(Extras)
-PRESENTATION: TypeAdapter[Presentation] = TypeAdapter(Presentation)
 
 _VBV_START = 0.9
 # How full x264's decoder buffer is when a segment begins, all of which the segment may spend at once.
@@ -69,11 +63,6 @@ def grid_of(plan: EncodingPlan) -> Grid:
 def audio_boundaries(plan: EncodingPlan, track: Track) -> tuple[int, ...]:
     """Start of every segment of the track and its end, in samples from the film's first picture."""
     return grid_of(plan).audio_boundaries(track.sample_rate, track.phase)
-
-
-def extras_of(text: str | None) -> Extras:
-    """Extras from their JSON; nothing: none was made."""
-    return Extras() if text is None else EXTRAS.validate_json(text)
 
 
 def leads(plan: EncodingPlan) -> tuple[int, ...]:

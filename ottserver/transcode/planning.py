@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from ottserver.events import PresentationFailed, PresentationPlayable, SourceReady
 from ottserver.transcode import selftests, store
 from ottserver.transcode.encoders import SOFTWARE
+from ottserver.transcode.forms import PLAN, PRESENTATION, extras_of
 from ottserver.transcode.models import InitSegment
 from ottserver.transcode.outcomes import announce_extras
-from ottserver.transcode.plan import PLAN, PRESENTATION, digest, extras_of, make_plan, present, presentation_id
+from ottserver.transcode.plan import digest, make_plan, present, presentation_id
 from ottserver.transcode.pool import JobFailed
 from ottserver.transcode.store import Stored
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ottserver.backends.ffmpeg.spawn import end_child, log_stderr, start_child
 from ottserver.transcode import wire
+from ottserver.transcode.forms import packed
 from ottserver.transcode.hold import Hold
 from ottserver.transcode.jobs import Item
 
@@ -128,7 +129,11 @@ class Worker:
 
         self._jobs += 1
         number = self._jobs
-        pipe.write(wire.pack({"kind": job.kind, "job": number, "until": hold.until, **job.fields}))
+        pipe.write(
+            wire.pack(
+                {"kind": job.kind, "job": number, "until": hold.until, **job.fields, "plan": packed(job.fields["plan"])}
+            )
+        )
         hold.attach(say)
         if hold.stopped:
             say({"stop": True})

@@ -19,8 +19,8 @@ from ottserver.media import Extras, Outlook, init_key, segment_key, sidecar_key
 from ottserver.transcode import store
 from ottserver.transcode.checker import Checker
 from ottserver.transcode.demand import Demand
+from ottserver.transcode.forms import PLAN, PRESENTATION, extras_of
 from ottserver.transcode.outcomes import Outcomes
-from ottserver.transcode.plan import PLAN, PRESENTATION, extras_of
 from ottserver.transcode.planning import Planner
 from ottserver.transcode.pool import JobFailed, Pool
 from ottserver.transcode.scheduler import Scheduler

@@ -15,7 +15,7 @@ from ottserver.events import SubtitlesChanged
 from ottserver.languages import language_tag, own_name
 from ottserver.media import TextTrack, sidecar_key
 from ottserver.transcode import store
-from ottserver.transcode.plan import PLAN
+from ottserver.transcode.forms import PLAN
 
 if TYPE_CHECKING:
     from ottserver.backends.blobs import Blobs

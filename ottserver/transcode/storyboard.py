@@ -13,8 +13,7 @@ import numpy as np
 
 from ottserver.media import Artwork
 from ottserver.transcode.artwork import Contest
-from ottserver.transcode.board import CANDIDATES, layout, places, rough, weighed
-from ottserver.transcode.errands import glanced
+from ottserver.transcode.board import CANDIDATES, glanced, layout, places, rough, weighed
 from ottserver.transcode.jpeg import jpeg, planes
 from ottserver.transcode.keyframes import shown_at
 from ottserver.transcode.picture import Converter

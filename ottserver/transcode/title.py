@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from ottserver.transcode import store
 from ottserver.transcode.board import from_segments
 from ottserver.transcode.errands import due
+from ottserver.transcode.forms import extras_of
 from ottserver.transcode.outlook import Speed, units_of
-from ottserver.transcode.plan import extras_of, leads
+from ottserver.transcode.plan import leads
 from ottserver.transcode.segmentmap import SegmentMap
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from ottserver import wiring
 from ottserver.ingest.probe import probe
 from ottserver.settings import load
 from ottserver.transcode import wire
+from ottserver.transcode.forms import PLAN, packed
 from ottserver.transcode.jobs import video_job
-from ottserver.transcode.plan import PLAN, make_plan
+from ottserver.transcode.plan import make_plan
 from scripts.benches._films import FILM, ffmpeg, looped
 from tests.support.server import Server
 
@@ -51,7 +52,7 @@ async def worker(film: Path, rungs: list[str], threads: int) -> float:
     if process.stdin is None or process.stdout is None:
         sys.exit("the worker has no pipes")
     job = video_job(plan, str(film), rungs, 0, RUN)
-    process.stdin.write(wire.pack({"kind": job.kind, **job.fields}))
+    process.stdin.write(wire.pack({"kind": job.kind, **job.fields, "plan": packed(job.fields["plan"])}))
     while "done" not in (header := (await wire.receive(process.stdout))[0]):
         if "failed" in header:
             sys.exit(f"the worker failed: {header['failed']}")

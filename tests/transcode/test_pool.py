@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ottserver.transcode.forms import PLAN
 from ottserver.transcode.hold import Hold
 from ottserver.transcode.jobs import Item, Job, video_job
-from ottserver.transcode.plan import PLAN
 from ottserver.transcode.pool import JobFailed, Pool
 from tests.support.server import ROOT
 from tests.transcode.stitching import plan_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ORPHANS = """
 import asyncio, os, signal
 from ottserver.transcode.jobs import Job, video_job
-from ottserver.transcode.plan import PLAN
+from ottserver.transcode.forms import PLAN
 from ottserver.transcode.pool import JobFailed, Pool
 
 async def main():
@@ -73,7 +73,7 @@ async def test_job_that_cannot_be_done_fails_with_its_reason_and_spares_the_work
     pool = Pool(lanes={"urgent": (1, 0, 1)}, timeout_seconds=30)
     job = Job("video", {"plan": "no plan", "path": str(tmp_path / "none"), "rungs": ["v480"], "first": 0, "count": 1})
     async with pool.running():
-        with pytest.raises(JobFailed, match="Invalid JSON"):
+        with pytest.raises(JobFailed, match="the plan cannot be read"):
             await pool.run("urgent", job)
         before = pool.pids()
         with pytest.raises(JobFailed):

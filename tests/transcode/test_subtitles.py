@@ -12,8 +12,8 @@ from ottserver.events import ExtrasReady, PresentationComplete
 from ottserver.ingest.probe import probe
 from ottserver.media import extra_key
 from ottserver.transcode import store
+from ottserver.transcode.forms import EXTRAS
 from ottserver.transcode.models import EncodingPlan
-from ottserver.transcode.plan import EXTRAS
 from ottserver.transcode.subtitles import subtitles
 from tests.transcode.clips import Clip, write
 from tests.transcode.test_service import planned
