@@ -21,7 +21,10 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("rooms", ("accounts", "billing", "catalog", "ingest", "transcode", "playback", "delivery", "ops")),
     ("web", ("web",)),
     ("backends", ("database", "blobs", "cache", "bus", "archive", "ffmpeg", "outage")),
-    ("ground", ("settings", "live", "events", "media", "errors", "identity", "ids", "clock", "languages", "machine")),
+    (
+        "ground",
+        ("settings", "live", "events", "media", "errors", "identity", "ids", "clock", "languages", "machine", "units"),
+    ),
 )
 """The boxes of each floor, top to bottom; the helpers of the entrance are drawn with `app`."""
 

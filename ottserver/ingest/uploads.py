@@ -79,7 +79,10 @@ class Uploads:
     async def create(self, account_id: str, length: int, metadata: str) -> Arrived:
         """Begin an upload of `length` bytes. Raises `TooLarge`, `NoRoom`, `Malformed` and `Conflict`."""
         if length > self.max_bytes:
-            message = f"At most {size(self.max_bytes)} can be uploaded as one file; this one has {size(length)}."
+            most, this = size(self.max_bytes), size(length)
+            if most == this:  # by a hair
+                most, this = f"{self.max_bytes} bytes", f"{length} bytes"
+            message = f"At most {most} can be uploaded as one file; this one has {this}."
             raise TooLarge(message)
         upload = Upload(
             id=new_id(),
