@@ -102,10 +102,18 @@ export function useSubtitles(video, grant, videoId, spoken) {
   }, []);
 
   useEffect(() => {
-    for (const element of video?.querySelectorAll(TRACKS) ?? []) {
-      const mode = element.dataset.name === chosen ? "showing" : "disabled";
-      if (element.track.mode !== mode) element.track.mode = mode;
-    }
+    if (!video) return;
+    const show = () => {
+      for (const element of video.querySelectorAll(TRACKS)) {
+        const mode = element.dataset.name === chosen ? "showing" : "disabled";
+        if (element.track.mode !== mode) element.track.mode = mode;
+      }
+    };
+    show();
+    // Browsers choose among tracks by themselves when a film's metadata are there (HTML, automatic text track selection).
+    const events = ["loadedmetadata", "playing"];
+    for (const name of events) video.addEventListener(name, show, { once: true });
+    return () => events.forEach((name) => video.removeEventListener(name, show));
   }, [video, tracks, chosen]);
 
   const choose = (/** @type {string} */ name) => {
