@@ -174,6 +174,22 @@ async def test_transaction_that_is_broken_off_anywhere_leaves_no_lock_and_no_tra
         assert found in ({"c"}, {"a", "b", "c"}) if broken_off else found == {"a", "b", "c"}
 
 
+async def test_transaction_that_cannot_be_committed_is_rolled_back(path: Path) -> None:
+    async with open_database(f"sqlite:///{path}") as database:
+        async with database.writing() as work:
+            await work.connection.execute(sa.text("CREATE TABLE parents (id INTEGER PRIMARY KEY)"))
+            child = "CREATE TABLE children (id INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
+            await work.connection.execute(sa.text(child))
+        with pytest.raises(sa.exc.IntegrityError):
+            async with database.writing() as work:
+                await work.connection.execute(sa.text("INSERT INTO children VALUES (1)"))
+        other = sqlite3.connect(path, timeout=0.1)
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+        async with database.writing() as work:
+            assert await work.connection.scalar(sa.text("SELECT count(*) FROM children")) == 0
+
+
 async def test_mistake_in_our_own_sql_is_not_called_busy(path: Path) -> None:
     async with open_database(f"sqlite:///{path}") as database:
         for statement in ("SELECT * FROM nothing", "SELEC 1", "SELECT nothing FROM outbox"):

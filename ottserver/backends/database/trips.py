@@ -134,8 +134,8 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
         if self.only_reads or self._begin:
             self.rollback()
         elif self._open:
+            super().commit()  # one that fails leaves the transaction open, for a rollback to end
             self._open = False
-            super().commit()
 
     def rollback(self) -> None:
         begun, self._begin = self._open and not self._begin, ""
