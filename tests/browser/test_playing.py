@@ -44,6 +44,12 @@ def test_visitor_signs_in_and_sees_every_frame_of_the_film(theatre: Theatre, ope
     }
     assert max(told[name] for name in told if name.startswith("ott_player_starts_total")) > 0
     assert sum(told[name] for name in told if name.startswith("ott_player_reports_total")) >= 15
+    times, bits = (
+        sum(told[name] for name in told if name.startswith(f"ott_player_throughput_bits_{kind}"))
+        for kind in ("count", "sum")
+    )
+    assert times > 0
+    assert bits / times > 100_000
 
 
 def test_seek_to_a_part_that_is_not_made_yet_plays_there(

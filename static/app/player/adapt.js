@@ -10,6 +10,7 @@ const LATE = 2;
 /** For so long such a rung is left alone, in milliseconds. */
 const REST = 30_000;
 const LINE = "ottserver.line";
+const CMCD = "CMCD-Request";
 /** What is assumed of a line that nothing is known of, in bits a second. */
 const UNKNOWN_LINE = 5_000_000;
 /** So many bytes say something about a line. */
@@ -129,6 +130,12 @@ export function adapt(player, video, start) {
   player.configure("abr.defaultBandwidthEstimate", beginning(start, knownLine()));
   player.addEventListener("downloadheadersreceived", (event) => {
     manager.answered(Reflect.get(event, "request"), Reflect.get(event, "headers")?.["cmsd-dynamic"]);
+  });
+  player.getNetworkingEngine()?.registerRequestFilter((type, request) => {
+    // What was measured so far (CMCD `mtp`, in kbit/s to the next 100), which shaka itself leaves out.
+    if (type !== shaka.net.NetworkingEngine.RequestType.SEGMENT || !manager.measured) return;
+    const said = `mtp=${Math.round(manager.getBandwidthEstimate() / 100_000) * 100}`;
+    request.headers[CMCD] = [request.headers[CMCD], said].filter(Boolean).join(",");
   });
   const keep = () => {
     const line = player.getStats().estimatedBandwidth;

@@ -28,7 +28,7 @@ export const CONFIG = {
   },
   // Whether the buffer ran dry, what is needed at once, and what will be asked for next (CTA-5004). In header fields, so that
   // addresses, and with them the browser's cache, stay as they are; on one origin those need no preflight.
-  cmcd: { enabled: true, useHeaders: true, includeKeys: ["bs", "mtp", "nor", "su"] },
+  cmcd: { enabled: true, useHeaders: true, includeKeys: ["bs", "nor", "su"] },
   abr: {
     // The browser's guess would outrank the server's advice and what is known of the line: `adapt` weighs those.
     useNetworkInformation: false,
