@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 METHODS = ("HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "get", "PROPFIND", "QUERY", "M-SEARCH")
 SAFE_IN_TARGET = string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@/%?"
@@ -26,6 +26,14 @@ ELSEWHERE = (
         "/api/v1/openapi.json",
     ),
 )
+LISTED = (
+    *("/api/v1/history", "/api/v1/categories", "/api/v1/categories/drama", "/api/v1/search", "/api/v1/search/suggest"),
+    *("/api/v1/home", "/api/v1/me", "/api/v1/me/sessions", "/api/v1/me/export", "/api/v1/profiles", "/api/v1/payments"),
+    *("/api/v1/admin/videos", "/api/v1/admin/accounts", "/api/v1/videos/x/metadata", "/api/v1/titles/%00"),
+)
+"""Only read, so that whoever asks is still somebody afterwards."""
+ASKED = ("page", "limit", "query", "genre", "kind", "year", "profile", "can", "page", "limit")
+WORDS = ("fuzz", "%00", "%ff", "*", "%22", "a" * 3000, "%F0%9F%90%B0", "film", "../..", "' OR 1=1 --".replace(" ", "+"))
 POSTED = ("/api/v1/login", "/api/v1/token/refresh", "/api/v1/setup", "/api/v1/logout", "/api/v1/subscribe")
 NUMBERS = (
     "0",
@@ -71,6 +79,8 @@ class Viewer:
     beyond: tuple[str, ...]
     """Paths that a better plan's ticket opens."""
     manifests: tuple[str, ...]
+    token: str
+    """An access token of the same person."""
 
 
 @dataclass
@@ -83,6 +93,10 @@ class Asked:
     """Whether its framing is right, so that it must be answered."""
     closes: bool = False
     """Whether the connection may end with it."""
+    ranges: tuple[str, ...] = ()
+    """The values of its Range lines."""
+    plain: str = ""
+    """The file that it asks for, by the path after the ticket, where nothing but its range changes the answer."""
 
 
 @dataclass
@@ -124,16 +138,19 @@ class Grammar:
 
     def _plain(self) -> Asked:
         viewer = self._chance.choice(self._viewers)
-        path = f"/media/{viewer.ticket}{self._chance.choice(list(viewer.files))}"
+        file = self._chance.choice(list(viewer.files))
         fields = {"Host": self._host, "User-Agent": "fuzz", "Accept": "*/*"}
         if self._chance.random() < 0.5:  # noqa: PLR2004 - half of them
             fields["Range"] = self._range()
-        return _request("GET", path, list(fields.items()))
+        return replace(_request("GET", f"/media/{viewer.ticket}{file}", list(fields.items())), plain=file)
 
     def _bent(self) -> Asked:
         """A request whose framing is right, whatever it asks for."""
         chance = self._chance
-        if chance.random() < 0.1:  # noqa: PLR2004 - some have a body
+        kind = chance.random()
+        if kind < 0.1:  # noqa: PLR2004 - some come from somebody who has signed in
+            return self._known()
+        if kind < 0.2:  # noqa: PLR2004 - some have a body
             body = chance.choice(JSON_BODIES)
             fields = [
                 ("Host", self._host),
@@ -146,6 +163,13 @@ class Grammar:
             target = f"http://{self._host}{target}"
         host = self._host if chance.random() < 0.95 else chance.choice(("", "a", "[::1]", "a:b:c", "x" * 300))  # noqa: PLR2004
         return _request(method, target or "/", [("Host", host), *self._fields()])
+
+    def _known(self) -> Asked:
+        """A call of the API by somebody who may make it, whatever its query says."""
+        chance = self._chance
+        pairs = [f"{chance.choice(ASKED)}={chance.choice(NUMBERS + WORDS)}" for _ in range(chance.choice((0, 1, 1, 3)))]
+        fields = [("Host", self._host), ("Authorization", f"Bearer {chance.choice(self._viewers).token}")]
+        return _request("GET", f"{chance.choice(LISTED)}?{'&'.join(pairs)}", fields)
 
     def _target(self) -> str:
         chance = self._chance
@@ -316,4 +340,5 @@ def _request(method: str, target: str, fields: list[tuple[str, str]], body: byte
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     head = "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n"
-    return Asked(head + (body or b""), method, closes=True)
+    ranges = tuple(value for name, value in fields if name == "Range")
+    return Asked(head + (body or b""), method, closes=True, ranges=ranges)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -24,7 +24,7 @@ import requests
 
 from scripts.benches._films import FILM, ffmpeg
 from scripts.fuzzing.grammar import Grammar, Viewer
-from scripts.fuzzing.strict import Line, Wrong, judge
+from scripts.fuzzing.strict import Line, Wrong, judge, judge_part
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ LADDER = [
 ]
 SETTINGS = {
     "OTT_ACCOUNTS_BCRYPT_ROUNDS": "4",
+    "OTT_ACCOUNTS_ACCESS_TOKEN_SECONDS": "86400",
     "OTT_TRANSCODE_PRESET": "ultrafast",
     "OTT_PLANS": json.dumps(PLANS),
     "OTT_HOUSE_PLAN": "small",
@@ -112,6 +113,7 @@ class Fuzzer:
                 message = "a request without an answer"
                 raise Wrong(message)
             judge(answer, asked.method, opened)
+            judge_part(answer, asked, opened)
             self.statuses[answer.status] += 1
             if answer.closes:
                 line.answer(asked.method)
@@ -158,14 +160,14 @@ def viewers_of(server: Server, film: Path) -> list[Viewer]:
     opened = [_opened(server.url, email, video_id) for email in (OWNER, MEMBER)]
     beyond = tuple(path for path in opened[0][1] if path not in opened[1][1])
     found = []
-    for ticket, files, etags in opened:
+    for ticket, files, etags, token in opened:
         manifests = tuple(f"/{video_id}/{name}" for name in ("master.m3u8", "manifest.mpd", "original.m3u8"))
-        found.append(Viewer(ticket, files, etags, beyond, manifests))
-    return [Viewer(found[0].ticket, found[0].files, found[0].etags, ("/nothing/beyond",), found[0].manifests), found[1]]
+        found.append(Viewer(ticket, files, etags, beyond, manifests, token))
+    return [replace(found[0], beyond=("/nothing/beyond",)), found[1]]
 
 
-def _opened(url: str, email: str, video_id: str) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
-    """A ticket, and all the media files that it opens, by path and by entity tag."""
+def _opened(url: str, email: str, video_id: str) -> tuple[str, dict[str, bytes], dict[str, bytes], str]:
+    """A ticket, all the media files that it opens, by path and by entity tag, and the token it was got with."""
     signed_in = requests.post(f"{url}/api/v1/login", json={"email": email, "password": PASSWORD}, timeout=30).json()
     headers = {"Authorization": f"Bearer {signed_in['token']}"}
     play = requests.get(f"{url}/api/v1/play/{video_id}", headers=headers, timeout=30).json()
@@ -182,7 +184,7 @@ def _opened(url: str, email: str, video_id: str) -> tuple[str, dict[str, bytes],
             answer.raise_for_status()
             path = urlsplit(answer.url).path.removeprefix(f"/media/{ticket}")
             files[path] = etags[answer.headers["ETag"]] = answer.content
-    return ticket, files, etags
+    return ticket, files, etags, signed_in["token"]
 
 
 def main() -> None:

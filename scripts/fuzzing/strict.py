@@ -10,11 +10,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scripts.fuzzing.grammar import Viewer
+    from scripts.fuzzing.grammar import Asked, Viewer
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2}) [\x20-\x7e]*")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\x20-\x7e\x80-\xff\t]*)")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_ASKED = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
 _MEDIA = (b"ftyp", b"styp", b"moof", b"sidx")
 GOOD = {100, 200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 411, 412, 413, 415, 416, 417, 422, 426, 431}
 
@@ -154,6 +155,39 @@ def judge(answer: Answer, method: str, opened: list[Viewer]) -> None:
             raise Wrong(message)
     elif answer.status in (200, 206) and method != "HEAD":
         _judge_bytes(answer, opened)
+
+
+def judge_part(answer: Answer, asked: Asked, opened: list[Viewer]) -> None:
+    """Fail where another part of the bytes came than was asked for, or of a plain request's file none or too much."""
+    if answer.status == 206:  # noqa: PLR2004 - partial content
+        size = int(answer.fields["content-range"].rpartition("/")[2])
+        wanted = _part(asked.ranges[0], size) if len(asked.ranges) == 1 else None
+        if wanted is None or answer.fields["content-range"] != f"bytes {wanted.start}-{wanted.stop - 1}/{size}":
+            message = f"{answer.fields['content-range']} for {asked.ranges}"
+            raise Wrong(message)
+    if not asked.plain:
+        return
+    whole = opened[0].files[asked.plain]
+    wanted = _part(asked.ranges[0], len(whole)) if asked.ranges else None
+    status, body = (206, whole[wanted.start : wanted.stop]) if wanted else (200, whole)
+    if wanted is not None and not wanted:
+        status, body = 416, answer.body
+    if (answer.status, answer.body) != (status, body):
+        message = f"{answer.status} and {len(answer.body)} bytes for {asked.ranges} of {len(whole)} bytes"
+        raise Wrong(message)
+
+
+def _part(field: str, size: int) -> range | None:
+    """Where the bytes are that a Range asks for, none of them where there are none; nothing where it is no range."""
+    match = _ASKED.fullmatch(field.strip(" \t"))
+    first, last = match.groups() if match else ("", "")
+    if not first and not last:
+        return None
+    if not first:
+        return range(max(size - int(last), 0), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 def _judge_bytes(answer: Answer, opened: list[Viewer]) -> None:
