@@ -105,8 +105,10 @@ class Afloat:
         self._metrics.granted_from_memory.inc()
 
     def saved(self, session: Session) -> None:
-        """What waits of the session is older than what has been written."""
-        if self._waiting.pop(session.id, None) is not None:
+        """The session has been written: what waits of it is older, unless it came later or ends it."""
+        waiting = self._waiting.get(session.id)
+        if waiting is not None and waiting.ended_at is None and waiting.last_seen_at <= session.last_seen_at:
+            del self._waiting[session.id]
             self._metrics.waiting.set(len(self._waiting))
 
     async def settle(self, work: UnitOfWork, session_id: str) -> None:
@@ -117,8 +119,8 @@ class Afloat:
     async def write(self, database: Database) -> None:
         """Write what waits. Raises `Busy` while that is not possible; nothing is lost."""
         while self._waiting:
-            batch = list(self._waiting.values())[:BATCH]
             async with database.writing() as work:
+                batch = list(self._waiting.values())[:BATCH]  # by now some may be older than what has been written
                 for session in batch:
                     await _settle(work, session)
             for session in batch:

@@ -14,6 +14,8 @@ from ottserver.playback.models import NOTICED_SECONDS
 from ottserver.playback.store import HistoryStore, SessionStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ottserver.backends.database import Database
     from ottserver.playback.models import Session
 
@@ -39,9 +41,10 @@ class Beat:
 class Beats:
     """What has come and is not saved yet; bounded by the requests that wait for it."""
 
-    def __init__(self, database: Database) -> None:
-        """Save in `database`."""
+    def __init__(self, database: Database, saved: Callable[[Session], None]) -> None:
+        """Save in `database`; `saved` is told of each that is, before anybody else can write."""
         self._database = database
+        self._saved = saved
         self._pending: dict[str, Session] = {}
         self._waiting: dict[str, list[asyncio.Future[Session | None]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -94,4 +97,7 @@ class Beats:
                 and row.ended_at is None
             ]
             await HistoryStore(work.connection).keep_all(watched)
+        for session in batch:
+            if (row := rows.get(session.id)) is not None and row.ended_at is None:
+                self._saved(session)
         return rows

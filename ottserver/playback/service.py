@@ -65,7 +65,7 @@ class PlaybackService:
         self._presentations = presentations
         self._tickets = tickets
         self._afloat = afloat
-        self._beats = Beats(database)
+        self._beats = Beats(database, afloat.saved)
         self._now = now
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -256,7 +256,6 @@ class PlaybackService:
             await self._screens.release(session.account_id, session.id)
             raise gone(reason=row.ended_reason if row else "elsewhere")
         self._afloat.keep(row)
-        self._afloat.saved(row)
         return row
 
     async def end(self, principal: Principal, session_id: str, position: float | None = None) -> None:
@@ -303,9 +302,10 @@ class PlaybackService:
     def _known(self, principal: Principal, session_id: str) -> Session | None:
         """A session of the caller's that this process knows; whether it goes on says its row when it is written."""
         known = self._afloat.session(session_id)
-        if known is None or known.account_id != principal.account_id or self._afloat.is_waiting(session_id):
+        if known is None or known.account_id != principal.account_id:
             return None
-        return known
+        unwritten = known.ended_at is None and self._afloat.is_waiting(session_id)
+        return None if unwritten else known
 
     async def _own(self, principal: Principal, session_id: str) -> Session:
         async with self._database.reading() as connection:

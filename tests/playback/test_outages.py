@@ -130,3 +130,25 @@ async def test_what_waits_for_the_database_is_bounded(stage: Stage, monkeypatch:
     with pytest.raises(Busy):
         await stage.service.play(somebody, film)
     assert len(await stage.screens.holders(somebody.account_id)) == 3
+
+
+async def test_end_that_waits_for_the_database_stays_an_end_whatever_its_player_says(stage: Stage) -> None:
+    somebody, film = stage.house.member(screens=1), stage.house.add_film()
+    play = await stage.service.play(somebody, film)
+    async with stage.database.writing():
+        late = asyncio.create_task(stage.service.heartbeat(somebody, play.session.id, 60, "playing"))
+        for _ in range(500):  # until its heartbeat waits for its turn
+            if stage.database.written == 3:
+                break
+            await asyncio.sleep(0.001)
+        stage.database.cut = True
+        await stage.service.end(somebody, play.session.id)
+    stage.database.cut = False
+    await late
+    with pytest.raises(Gone):
+        await stage.service.heartbeat(somebody, play.session.id, 70, "playing")
+    assert await stage.screens.holders(somebody.account_id) == []
+    await stage.keeper.tend()
+    stage.restart()
+    await stage.keeper.restore()
+    assert refusal(stage.tickets, play.ticket) is Refusal.REVOKED
