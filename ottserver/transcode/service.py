@@ -222,12 +222,12 @@ class TranscodeService:
         return self._scheduler.outlook(title)
 
     async def init(self, presentation_id: str, rendition: str) -> bytes:
-        """The init segment of a rendition. Raises `NotFound`, or `Busy` when it is lost and cannot be made again."""
+        """The init segment of a rendition, made again when it is lost or damaged. Raises `NotFound`, or `Busy`."""
         title, chosen = await self._rendition(presentation_id, rendition)
         key = init_key(title.id, chosen.name)
-        if data := await self._studio.stored(key):
+        if data := await self._studio.stored_init(title, chosen.name):
             return data
-        _log.warning("the init segments of presentation %s are lost: making them again", title.id)
+        _log.warning("%s is lost or damaged: the init segments are made again", key)
         try:
             copies = any(other.copied for other in title.presentation.renditions)
             items = await self._studio.inits(title.plan, title.source_key if copies else "")

@@ -14,6 +14,7 @@ from ottserver.media import artwork_key, extra_key, init_key, segment_key
 from ottserver.transcode import jobs
 from ottserver.transcode.board import PICTURES, weighed
 from ottserver.transcode.boxes import whole
+from ottserver.transcode.plan import digest
 from ottserver.transcode.pool import JobFailed, first
 from ottserver.transcode.spill import Spill
 
@@ -202,11 +203,15 @@ class Studio:
             raise JobFailed(message) from None
         return {item.about["rendition"]: item for item in items}
 
+    async def stored_init(self, title: Title, rendition: str) -> bytes:
+        """An init segment; none when it is missing, or is not what the segments were made for."""
+        data = await self.stored(init_key(title.id, rendition))
+        return data if data and digest(data) == title.inits[rendition] else b""
+
     async def keep_inits(self, title: Title) -> None:
-        """Make lost init segments again. Raises `JobFailed`."""
+        """Make lost and damaged init segments again. Raises `JobFailed`."""
         copies = any(rendition.copied for rendition in title.presentation.renditions)
-        keys = [init_key(title.id, rendition) for rendition in title.inits]
-        if not all([await self.stored(key) for key in keys]):
+        if not all([await self.stored_init(title, rendition) for rendition in title.inits]):
             await self.publish_inits(title.id, await self.inits(title.plan, title.source_key if copies else ""))
 
     async def publish_inits(self, presentation_id: str, inits: dict[str, Item]) -> None:

@@ -308,6 +308,17 @@ async def test_lost_init_segment_is_made_again(room: Room) -> None:
         assert await opened.service.init(presentation.id, "v480") == before
 
 
+@pytest.mark.parametrize("left", [slice(0, 400), slice(0, 0)], ids=["half", "zeros"])
+async def test_damaged_init_segment_is_never_served_and_is_made_again(room: Room, left: slice) -> None:
+    async with room.open() as opened:
+        presentation = await planned(room, opened)
+        key = init_key(presentation.id, "v480")
+        before = await opened.service.init(presentation.id, "v480")
+        await opened.blobs.put(key, before[left] or bytes(len(before)))
+        assert await opened.service.init(presentation.id, "v480") == before
+        assert await opened.blobs.get(key) == before
+
+
 async def test_closed_room_has_no_processes_left(room: Room) -> None:
     async with room.open(fill=True) as opened:
         presentation = await planned(room, opened)
