@@ -35,6 +35,8 @@ _COURTESY_SECONDS = 5.0
 _OLDEST_EVERY = 3
 _REMADE = 2
 # How often a segment that was found wrong is made again.
+_AGAIN_SECONDS, _AGAIN_MOST_SECONDS = 30.0, 3600.0
+# After a title could not be checked, until that is tried again: each time twice as long.
 
 
 class Outcome(Protocol):
@@ -70,6 +72,8 @@ class Scheduler:
         self._quiet = quiet
         self._workers = workers
         self._titles: list[Title] = []
+        self._unchecked: dict[Title, asyncio.TimerHandle] = {}
+        """Titles that are whole and could not be checked; each is taken up again in a while."""
         self._turns = 0
         self._wake = asyncio.Event()
         self._speed = Speed()
@@ -85,13 +89,21 @@ class Scheduler:
         finally:
             for filler in fillers:
                 filler.cancel()
+            for timer in self._unchecked.values():
+                timer.cancel()
+            self._unchecked.clear()
             await asyncio.gather(*fillers, return_exceptions=True)
 
     def add(self, title: Title) -> None:
         """Work on the title from now on, until nothing is left to do."""
+        self._forget_check(title)
         if title not in self._titles:
             self._titles.append(title)
             self._wake.set()
+
+    def _forget_check(self, title: Title) -> None:
+        if (timer := self._unchecked.pop(title, None)) is not None:
+            timer.cancel()
 
     def outlook(self, title: Title) -> Outlook:
         """How long the title has still to wait and to be worked on, and why it waits."""
@@ -144,12 +156,13 @@ class Scheduler:
 
     def has(self, title: Title) -> bool:
         """Whether the title has work left."""
-        return title in self._titles
+        return title in self._titles or title in self._unchecked
 
     async def drop(self, title: Title) -> None:
         """Stop working on the title."""
         if title in self._titles:
             self._titles.remove(title)
+        self._forget_check(title)
         tasks = list(title.work)
         for task in tasks:
             task.cancel()
@@ -287,14 +300,17 @@ class Scheduler:
     async def _check(self, title: Title) -> bool:
         """Whether the finished title is what it should be. What is not is made again, or given up in the end.
 
-        A title that cannot even be checked is left alone until the next start.
+        A title that cannot even be checked is left alone for a while.
         """
         try:
             await self._studio.keep_inits(title)
             bad = await self._checker.bad(title)
         except JobFailed as failure:
-            _log.warning("presentation %s could not be checked: %s", title.id, failure)
+            pause = min(_AGAIN_SECONDS * 2**title.unchecked, _AGAIN_MOST_SECONDS)
+            _log.warning("presentation %s could not be checked, trying again in %d s: %s", title.id, pause, failure)
+            title.unchecked += 1
             self._titles.remove(title)
+            self._unchecked[title] = asyncio.get_running_loop().call_later(pause, self.add, title)
             return False
         for (name, index), reason in bad.items():
             title.remade[name, index] += 1

@@ -71,6 +71,8 @@ class Title:
         """Whether one of them could be made after all, which is still to be written down."""
         self.checked = row.state == "complete"
         """Whether every segment was looked at after the last one was made."""
+        self.unchecked = 0
+        """How often that could not be done, whatever is wrong with the title."""
         self.remade: Counter[tuple[str, int]] = Counter()
         """How often segments were made again because they were found wrong."""
         self._spared: dict[tuple[str, int], tuple[float, str]] = {}

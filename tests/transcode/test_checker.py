@@ -9,11 +9,14 @@ from ottserver.events import PresentationComplete
 from ottserver.media import init_key, segment_key
 from ottserver.transcode import store
 from ottserver.transcode.boxes import fragment, whole
+from ottserver.transcode.checker import Checker
+from ottserver.transcode.pool import JobFailed
 from tests.transcode.room import BLOB_KEY, OpenRoom, Room
 from tests.transcode.test_service import planned
 
 if TYPE_CHECKING:
     from ottserver.media import Presentation
+    from ottserver.transcode.title import Title
 
 
 async def damage_of(opened: OpenRoom, presentation: Presentation) -> dict[str, dict[int, str]]:
@@ -29,6 +32,22 @@ async def made(opened: OpenRoom, presentation: Presentation) -> dict[tuple[str, 
         for rendition in presentation.renditions
         for index in range(rendition.segments)
     }
+
+
+async def test_film_that_could_not_be_checked_is_looked_at_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, failures = Checker.bad, ["the worker process ended unexpectedly"] * 2
+
+    async def killed_at_first(checker: Checker, title: Title) -> dict[tuple[str, int], str]:
+        if failures:
+            raise JobFailed(failures.pop())
+        return await look(checker, title)
+
+    monkeypatch.setattr(Checker, "bad", killed_at_first)
+    monkeypatch.setattr("ottserver.transcode.scheduler._AGAIN_SECONDS", 0.01)
+    async with room.open(fill=True) as opened:
+        await planned(room, opened)
+        await opened.fact(PresentationComplete)
+    assert not failures
 
 
 async def test_film_is_complete_only_after_wrong_segments_were_made_again(room: Room) -> None:
