@@ -234,6 +234,7 @@ def _subscribe(rooms: Rooms) -> None:
     rooms.bus.subscribe("transcode", SourceRemoved, rooms.transcode.on_source_removed)
     rooms.bus.subscribe("transcode", SubtitlesChanged, rooms.transcode.on_subtitles_changed)
     subscribe_catalog(rooms.bus, rooms.catalog)
+    rooms.bus.subscribe("accounts", DevicesSignedOut, rooms.accounts.sessions.signed_out)
     rooms.bus.subscribe("billing", AccountDeleted, rooms.billing.erase)
     rooms.bus.subscribe("billing", SubscriptionChanged, rooms.billing.changed)
     rooms.bus.subscribe("playback", SubscriptionChanged, rooms.keeper.subscription_changed)

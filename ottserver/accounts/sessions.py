@@ -138,6 +138,13 @@ class Sessions:
         except NotFound as error:
             raise _ended() from error
 
+    async def signed_out(self, fact: DevicesSignedOut) -> None:
+        """Refuse the access tokens of devices that another process has signed out. Doing it again does nothing.
+
+        A command beside the server has a cache of its own.
+        """
+        await self._revocations.add(fact.session_ids)
+
     async def live(self, account_id: str) -> list[Session]:
         """The account's signed-in devices, the one used last first."""
         async with self._database.reading() as connection:

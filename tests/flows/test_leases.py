@@ -108,6 +108,11 @@ def test_account_that_is_shut_out_plays_no_longer_until_it_is_let_in(cinema: Cin
     assert "shut out" in member.post("login", words, 403)["detail"]
     member.post("login", {**words, "password": "not this one"}, 401)
     cinema.server.run("user", "enable", "--email", "ben@example.org")
-    member.sign_in().play(film)
+    again = member.sign_in()
+    play = again.play(film)
     listed = cinema.owner.get("admin/accounts?limit=100")["results"]
     assert {"ben@example.org": None}.items() <= {entry["email"]: entry["disabled_at"] for entry in listed}.items()
+    cinema.server.run("user", "disable", "--email", "ben@example.org")  # a process and a cache of its own
+    eventually(lambda: fetch(play["manifest_url"]).status_code == 403 or None, within=5)
+    url = f"{again.url}/api/v1/play/{film}"
+    eventually(lambda: requests.get(url, headers=again.headers, timeout=10).status_code == 401 or None, within=5)
