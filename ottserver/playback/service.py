@@ -70,9 +70,12 @@ class PlaybackService:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Finish ending the sessions that are being ended."""
+        """Finish ending the sessions that are being ended, and write what waits, if the database is there by now."""
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._beats.close()
+        with suppress(Busy, TimeoutError):
+            async with asyncio.timeout(DATABASE_WAIT_SECONDS):
+                await self._afloat.write(self._database)
 
     async def play(
         self, principal: Principal, video_id: str, *, profile_id: str = "", user_agent: str = "", can: str = ""

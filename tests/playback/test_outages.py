@@ -152,3 +152,18 @@ async def test_end_that_waits_for_the_database_stays_an_end_whatever_its_player_
     stage.restart()
     await stage.keeper.restore()
     assert refusal(stage.tickets, play.ticket) is Refusal.REVOKED
+
+
+async def test_server_that_is_stopped_writes_what_waited_for_the_database(stage: Stage) -> None:
+    somebody, film = stage.house.member(screens=2), stage.house.add_film()
+    ended, running = [await stage.service.play(somebody, film) for _ in range(2)]
+    stage.database.cut = True
+    await stage.service.end(somebody, ended.session.id)
+    await stage.service.heartbeat(somebody, running.session.id, 900, "playing")
+    stage.database.cut = False
+    await stage.service.close()
+    stage.restart()
+    await stage.keeper.restore()
+    assert refusal(stage.tickets, ended.ticket) is Refusal.REVOKED
+    watched, _ = await stage.service.history(somebody, "", page=1, limit=5)
+    assert [one.position for one in watched] == [900]

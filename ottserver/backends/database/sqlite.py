@@ -139,7 +139,8 @@ def _fail(error: Exception) -> NoReturn:
     """Raise `Busy` for a state of the world, which is worth another try; a defect in our SQL stays what it is."""
     if isinstance(error, sa.exc.DBAPIError) and _code(error) == sqlite3.SQLITE_ERROR:
         raise error
-    log.warning("the database cannot be used: %s", getattr(error, "orig", None) or error)
+    reason = str(getattr(error, "orig", None) or error) or "whoever writes to it has not come to an end"
+    log.warning("the database cannot be used: %s", reason)
     message = "The database cannot be reached at the moment; try again shortly."
     raise Busy(message, retry_after=5.0) from error
 
