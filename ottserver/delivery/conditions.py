@@ -96,11 +96,17 @@ def ranged(field: str, size: int) -> Answer:
         return Answer(_PART, max(0, size - length), size) if length and size else Answer(_NO_PART)
     start = _number(first)
     end = _number(last) + 1 if last else size
-    if last and end <= start:
+    if last and (end <= start or (start == _BEYOND and _order(last) < _order(first))):
         return Answer(_WHOLE, 0, size)
     if start >= size:
         return Answer(_NO_PART)
     return Answer(_PART, start, min(end, size))
+
+
+def _order(digits: str) -> tuple[int, str]:
+    """Compares as the number does, however many digits it has."""
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def _number(digits: str) -> int:
