@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from ottserver.backends.database import open_database, sqlite
+from ottserver.backends.database import migrate, open_database, sqlite
 from ottserver.backends.database.migrate import migrate_sqlite
 from ottserver.backends.database.schema import metadata
 from ottserver.errors import Busy, SettingsError
@@ -85,6 +85,18 @@ async def test_file_that_is_no_database_is_refused_in_a_sentence(path: Path, con
         async with open_database(f"sqlite:///{path}"):
             pass
     assert await asyncio.to_thread(path.read_bytes) == content
+
+
+async def test_file_that_another_program_keeps_locked_is_called_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "LOCK_WAIT_MS", 10)
+    async with open_database(f"sqlite:///{path}"):
+        pass
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SettingsError, match=r"database_url: another program keeps .*ottserver\.db locked"):
+        async with open_database(f"sqlite:///{path}"):
+            pass
+    other.close()
 
 
 async def test_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 SCRIPTS = Path(__file__).parent / "migrations"
+LOCK_WAIT_MS = 10_000
+"""How long another program may keep the file locked."""
 
 
 @contextmanager
@@ -44,6 +46,8 @@ def migrate_sqlite(path: Path) -> None:
         raise SettingsError(message) from error
     except sa.exc.DatabaseError as error:
         message = f"database_url: {path} cannot be used as a SQLite database: {error.orig}"
+        if getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            message = f"database_url: another program keeps {path} locked; start again when it is done"
         raise SettingsError(message) from error
 
 
@@ -55,7 +59,7 @@ def _engine(path: Path) -> sa.Engine:
         # The driver would commit before each statement that changes the schema; SQLite itself needs no such thing.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.close()
 
