@@ -306,7 +306,7 @@ class Scheduler:
             await self._studio.keep_inits(title)
             bad = await self._checker.bad(title)
         except JobFailed as failure:
-            pause = min(_AGAIN_SECONDS * 2**title.unchecked, _AGAIN_MOST_SECONDS)
+            pause = min(_AGAIN_SECONDS * 2 ** min(title.unchecked, 10), _AGAIN_MOST_SECONDS)
             _log.warning("presentation %s could not be checked, trying again in %d s: %s", title.id, pause, failure)
             title.unchecked += 1
             self._titles.remove(title)
