@@ -19,6 +19,7 @@ async ([waited, said]) => {
   const { shaka } = await import("/static/app/player/shaka.js");
   const set = {};
   const player = Object.assign(new EventTarget(), {
+    getNetworkingEngine: () => null,
     configure: (name, value) => { set[name] = value; },
     getVideoTracks: () => [{ height: 480 }, { height: 720 }],
   });
@@ -42,7 +43,8 @@ async (line) => {
   localStorage.setItem("ottserver.line", line);
   const { adapt } = await import("/static/app/player/adapt.js");
   const set = {};
-  const player = Object.assign(new EventTarget(), { configure: (name, value) => { set[name] = value; } });
+  const configure = (name, value) => { set[name] = value; };
+  const player = Object.assign(new EventTarget(), { getNetworkingEngine: () => null, configure });
   const start = { height: 1080, bandwidth: 6_400_000, lower: [{ height: 480, bandwidth: 1_000_000 }] };
   adapt(player, document.createElement("video"), start);
   return set["abr.defaultBandwidthEstimate"];
